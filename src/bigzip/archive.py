@@ -1,0 +1,410 @@
+"""The two objects that callers hold: `Archive`, what is asked for, and `Plan`, what it will be to the byte."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, BinaryIO, Final, Literal, TypeVar
+
+from bigzip.codecs.checksum import crc32 as crc32_of
+from bigzip.codecs.deflate import MAX_LEVEL, MIN_LEVEL
+from bigzip.errors import InputError, NotRepeatable, UnsatisfiableRange
+from bigzip.format.constants import MAX_16, MAX_32
+from bigzip.plan.encoding import Encoding
+from bigzip.plan.entry import Method
+from bigzip.plan.frozen import FrozenPlan
+from bigzip.plan.names import CollisionPolicy, NamePolicy
+from bigzip.plan.serial import from_json_lines, to_json_lines
+from bigzip.plan.table import DATA_ROOT, OBJECT_ROOT, Base, EntryTable
+from bigzip.progress import ProgressCallback
+from bigzip.render.bodies import render_range
+from bigzip.render.drivers import Driver, aiter_steps, iter_steps
+from bigzip.render.one_pass import OnePass
+from bigzip.render.steps import Steps
+from bigzip.sinks.file import FileSink, new_file, open_sink
+from bigzip.sources.iterable import AsyncIterableSource, IterableSource, file_chunks
+from bigzip.sources.local_walk import SymlinkPolicy
+from bigzip.sources.source import AnySource, AsyncSource, Source
+from bigzip.survey.expand import REQUEST_ROOT, Policies, expand
+from bigzip.survey.survey import Survey, SurveyDepth
+
+_DATA_BASE: Final = Base(DATA_ROOT)
+_OBJECT_BASE: Final = Base(OBJECT_ROOT, separate=True)
+_DEFAULT_MODE: Final = 0o100644
+_PERMISSIONS: Final = 0o7777
+_REGULAR: Final = 0o100000
+
+E = TypeVar("E", bound=StrEnum)
+MethodName = Literal["auto", "store", "deflate"]
+SourceArgument = (
+    str | os.PathLike[str] | bytes | Iterable[bytes] | AsyncIterable[bytes] | BinaryIO | Source | AsyncSource
+)
+
+
+class Plan(FrozenPlan):
+    """What an archive will be, to the byte: frozen, and safe to use from several threads."""
+
+    def iter_bytes(
+        self, start: int = 0, stop: int | None = None, *, progress: ProgressCallback | None = None
+    ) -> Iterator[bytes]:
+        """Yield the archive's bytes `[start, stop)`, by default all of them.
+
+        Repeatable where `repeatable` is true. Sources are opened when they are reached, and closed when the
+        iterator ends or is closed.
+
+        Raises:
+            UnsatisfiableRange: the range does not lie in the archive.
+            NotRepeatable: a part was asked for of an archive that can only be written once, from its start.
+            SourceError: a source has changed or failed; the bytes so far are no archive.
+            EncoderChanged: this machine compresses differently from the one that planned.
+        """
+        for item in iter_steps(self._driver(start, stop, progress)):
+            assert isinstance(item, bytes)
+            yield item
+
+    async def aiter_bytes(
+        self, start: int = 0, stop: int | None = None, *, progress: ProgressCallback | None = None
+    ) -> AsyncIterator[bytes]:
+        """As `iter_bytes`; what may block is done in worker threads."""
+        async for chunk in aiter_steps(self._driver(start, stop, progress)):
+            yield chunk
+
+    def write(
+        self,
+        target: str | os.PathLike[str] | BinaryIO,
+        *,
+        overwrite: bool = False,
+        progress: ProgressCallback | None = None,
+    ) -> int:
+        """Write the archive and return its length in bytes; `target` as in `Archive.write`.
+
+        Raises:
+            OutputExists: the file is there, and `overwrite` is False.
+            OutputError: writing failed.
+            SourceError, EncoderChanged: as `iter_bytes`.
+        """
+
+        def write_to(sink: FileSink) -> None:
+            steps = self._steps(0, self.content_length, can_overwrite=sink.can_overwrite)
+            _write(Driver(self.table, steps, progress), sink)
+
+        return _to_target(target, overwrite, write_to)
+
+    def to_json(self) -> str:
+        """The plan as JSON lines; `Plan.from_json` makes the same bytes of it on another machine.
+
+        Raises:
+            InputError: an entry's source is a Python object, or its data was not surveyed.
+        """
+        return "".join(self.to_json_lines())
+
+    def to_json_lines(self) -> Iterator[str]:
+        """As `to_json`, a line at a time."""
+        return to_json_lines(self)
+
+    @classmethod
+    def from_json(cls, text: str | Iterable[str]) -> "Plan":
+        """The plan that `to_json` made, from its text or its lines.
+
+        A plan says which files are read: take it only from where nobody else can write.
+
+        Raises:
+            ManifestError: this is not a whole saved plan.
+        """
+        return cls(*from_json_lines(text.splitlines() if isinstance(text, str) else text))
+
+    def _driver(self, start: int, stop: int | None, progress: ProgressCallback | None) -> Driver:
+        length = self.content_length
+        if stop is None:
+            stop = length
+        if length is None and (start or stop is not None):
+            raise NotRepeatable("the archive's length is not known beforehand, so it can be read only in whole")
+        if length is not None and not (stop is not None and 0 <= start <= stop <= length):
+            raise UnsatisfiableRange(f"[{start}, {stop}) does not lie in {length} bytes", length=length)
+        return Driver(self.table, self._steps(start, stop, can_overwrite=False), progress)
+
+    def _steps(self, start: int, stop: int | None, *, can_overwrite: bool) -> Steps[None]:
+        if self.layout is not None and stop is not None:
+            return render_range(self.layout, start, stop)
+        return self._one_pass(can_overwrite=can_overwrite).steps()
+
+    def _one_pass(self, *, can_overwrite: bool) -> OnePass:
+        return OnePass(
+            self.table, self.encoding, self.comment, can_overwrite=can_overwrite, skip_missing=self.skip_missing
+        )
+
+    skip_missing = False
+    """Whether a source that turns out to be missing while streaming is left out, with an entry that says so."""
+
+
+class Archive:
+    """What is asked for: entries, and how they are to be kept. Nothing is read before the archive is used.
+
+    Args:
+        name: the archive's file name, for responses.
+        method: for all entries that do not say otherwise.
+        level: 1 (fast) to 9 (small), for deflated entries; None for the default.
+        comment: the archive's comment.
+        root: a directory. Paths are taken beneath it, and nothing outside it is ever opened.
+        names: what becomes of names that Windows cannot create.
+        collisions: what becomes of names that are one on some system.
+        symlinks: what becomes of symbolic links.
+        exclude: globs of entries to leave out, matched against the name and against its last component.
+        on_missing: whether a missing source fails the archive, or is left out and reported in an added entry.
+    """
+
+    def __init__(
+        self,
+        name: str = "archive.zip",
+        *,
+        method: MethodName = "auto",
+        level: int | None = None,
+        comment: str = "",
+        root: str | os.PathLike[str] | None = None,
+        names: Literal["portable", "as-is"] = "portable",
+        collisions: Literal["refuse", "rename"] = "refuse",
+        symlinks: Literal["follow", "store", "skip"] = "follow",
+        exclude: Iterable[str] = (),
+        on_missing: Literal["fail", "skip"] = "fail",
+    ) -> None:
+        self.name = name
+        self._method = _choice(Method, method, "method")
+        self._level = _checked_level(level)
+        self._comment = _checked_comment(comment)
+        self._root = "" if root is None else os.path.abspath(root)
+        self._policies = Policies(
+            names=_choice(NamePolicy, names, "names"),
+            collisions=_choice(CollisionPolicy, collisions, "collisions"),
+            symlinks=_choice(SymlinkPolicy, symlinks, "symlinks"),
+            exclude=tuple(exclude),
+            skip_missing={"fail": False, "skip": True}[on_missing],
+        )
+        self._table = EntryTable()
+        self._is_shared = False
+
+    def add(
+        self,
+        source: SourceArgument,
+        name: str | None = None,
+        *,
+        method: MethodName | None = None,
+        level: int | None = None,
+        modified: datetime | float | None = None,
+        mode: int | None = None,
+        size: int | None = None,
+        crc32: int | None = None,
+        comment: str = "",
+    ) -> None:
+        """Ask for an entry, or for the entries of a directory tree.
+
+        Args:
+            source: the path of a file or directory; bytes; an open binary file; any iterable or async iterable of
+                bytes, which is read once; or an object with the `Source` protocol.
+            name: the entry's name. By default the last component of a path; "" puts a directory's content at the
+                archive's top. All else needs a name.
+            method, level: instead of the archive's.
+            modified: a time (naive ones are UTC) or seconds since 1970, instead of the source's.
+            mode: Unix permission bits, instead of the source's.
+            size: the data's length in bytes, where it is known: it is relied on, and checked.
+            crc32: the data's CRC-32, where it is known: it is relied on, and checked.
+            comment: the entry's comment.
+
+        Raises:
+            InputError: an argument cannot be used. What is wrong with names and paths shows when the archive is
+                planned, for all entries together.
+        """
+        if self._is_shared:
+            self._table, self._is_shared = self._table.copy(), False
+        options: dict[str, Any] = {
+            "method": self._method if method is None else _choice(Method, method, "method"),
+            "level": self._level if level is None else _checked_level(level),
+            "modified": _seconds(modified),
+            "comment": _checked_comment(comment),
+        }
+        if size is not None and size < 0:
+            raise InputError(f"a size of {size} bytes is not possible")
+        if crc32 is not None and not 0 <= crc32 <= MAX_32:
+            raise InputError(f"a CRC-32 of {crc32} is not possible: it has 32 bits")
+        file_mode = 0 if mode is None else _REGULAR | mode & _PERMISSIONS
+        if isinstance(source, str | os.PathLike):
+            self._add_path(os.fspath(source), name, size=size, crc32=crc32, mode=file_mode, **options)
+            return
+        if not name:
+            raise InputError("an entry that is not made from a path needs a name")
+        if isinstance(source, bytes | bytearray | memoryview):
+            self._add_bytes(bytes(source), name, size, crc32, file_mode or _DEFAULT_MODE, options)
+            return
+        known: AnySource = _as_source(source)
+        facts = known.facts()
+        self._table.append(
+            _OBJECT_BASE,
+            name,
+            payload=(facts.version or "").encode("ascii"),
+            size=facts.size if size is None else size,
+            crc32=facts.crc32 if crc32 is None else crc32,
+            mode=file_mode or facts.mode or _DEFAULT_MODE,
+            source=known,
+            **(options | {"modified": facts.modified} if options["modified"] is None else options),
+        )
+
+    def plan(
+        self, *, survey: Literal["full", "sizes"] = "full", progress: ProgressCallback | None = None
+    ) -> Plan:
+        """Learn what must be known, and freeze it; repeatable, each time from the sources as they are then.
+
+        Args:
+            survey: "full" reads what has an unknown CRC-32 or compressed size, so that each entry gets the form
+                that every reader takes. "sizes" reads no data: stored entries still have exact length and ranges,
+                deflated ones are then streamed, and the length is unknown.
+            progress: called while data is read.
+
+        Raises:
+            PlanRefused: entries cannot be archived; each is named.
+        """
+        return self._plan(_choice(SurveyDepth, survey, "survey"), progress)
+
+    async def aplan(
+        self, *, survey: Literal["full", "sizes"] = "full", progress: ProgressCallback | None = None
+    ) -> Plan:
+        """As `plan`, in worker threads."""
+        table = await asyncio.to_thread(self._expanded)
+        work = Survey(table, _choice(SurveyDepth, survey, "survey"))
+        async for _ in aiter_steps(Driver(table, work.steps(), progress)):
+            raise AssertionError("a survey passes on no bytes")
+        return await asyncio.to_thread(self._frozen, work)
+
+    def iter_bytes(self, *, progress: ProgressCallback | None = None) -> Iterator[bytes]:
+        """Yield the whole archive in one pass: nothing is read twice, and the length is not known beforehand.
+
+        Raises:
+            PlanRefused: entries cannot be archived; raised before the first byte.
+            SourceError: a source failed on the way; the bytes so far are no archive.
+        """
+        return self._plan(SurveyDepth.NOTHING, None).iter_bytes(progress=progress)
+
+    async def aiter_bytes(self, *, progress: ProgressCallback | None = None) -> AsyncIterator[bytes]:
+        """As `iter_bytes`; what may block is done in worker threads."""
+        plan = await asyncio.to_thread(self._plan, SurveyDepth.NOTHING, None)
+        async for chunk in plan.aiter_bytes(progress=progress):
+            yield chunk
+
+    def write(
+        self,
+        target: str | os.PathLike[str] | BinaryIO,
+        *,
+        overwrite: bool = False,
+        progress: ProgressCallback | None = None,
+    ) -> int:
+        """Write the archive in one pass and return its length in bytes.
+
+        Args:
+            target: a path: the file appears under this name when it is whole, and not at all if anything fails. Or
+                an open binary file, which is written from where it stands and left open.
+            overwrite: whether a file that is there may be replaced.
+            progress: called while data is read.
+
+        Raises:
+            PlanRefused: entries cannot be archived; each is named.
+            OutputExists: the file is there, and `overwrite` is False.
+            OutputError: writing failed.
+            SourceError: a source failed on the way.
+        """
+        return self._plan(SurveyDepth.NOTHING, None).write(target, overwrite=overwrite, progress=progress)
+
+    def _add_path(self, path: str, name: str | None, **columns: Any) -> None:
+        scheme, separator, _ = path.partition("://")
+        if separator and scheme.isalnum():
+            raise InputError(f"{path}: sources of kind {scheme!r} are not known")
+        if name is None:
+            name = os.path.basename(path.rstrip("/"))
+            name = "" if name in (".", "..") else name
+        self._table.append(Base(REQUEST_ROOT + self._root, separate=True), name.rstrip("/"), path, **columns)
+
+    def _add_bytes(
+        self, data: bytes, name: str, size: int | None, crc32: int | None, mode: int, options: dict[str, Any]
+    ) -> None:
+        checksum = crc32_of(data)
+        if size not in (None, len(data)) or crc32 not in (None, checksum):
+            raise InputError(f"{name}: the data has another size or CRC-32 than was given")
+        self._table.append(
+            _DATA_BASE, name, payload=data, size=len(data), crc32=checksum, mode=mode, **options
+        )
+
+    def _expanded(self) -> EntryTable:
+        self._is_shared = True
+        return expand(self._table, self._policies)
+
+    def _plan(self, depth: SurveyDepth, progress: ProgressCallback | None) -> Plan:
+        table = self._expanded()
+        work = Survey(table, depth)
+        for _ in iter_steps(Driver(table, work.steps(), progress)):
+            raise AssertionError("a survey passes on no bytes")
+        return self._frozen(work)
+
+    def _frozen(self, work: Survey) -> Plan:
+        table, encoding = work.result(skip_missing=self._policies.skip_missing)
+        plan = Plan(table, encoding, self._comment)
+        plan.skip_missing = self._policies.skip_missing
+        return plan
+
+
+def _as_source(source: object) -> AnySource:
+    match source:
+        case Source() | AsyncSource():
+            return source
+        case _ if hasattr(source, "read"):
+            return IterableSource(file_chunks(source))
+        case AsyncIterable():
+            return AsyncIterableSource(source)
+        case Iterable():
+            return IterableSource(source)
+    raise InputError(f"{type(source).__name__} is no source: give a path, bytes, or an iterable of bytes")
+
+
+def _choice(kind: type[E], value: str, what: str) -> E:
+    try:
+        return kind(value)
+    except ValueError:
+        raise InputError(f"{what} {value!r} is not known; known are: {', '.join(kind)}") from None
+
+
+def _checked_level(level: int | None) -> int:
+    if level is None:
+        return 0
+    if not MIN_LEVEL <= level <= MAX_LEVEL:
+        raise InputError(f"level {level} is not possible: it must be {MIN_LEVEL} (fast) to {MAX_LEVEL} (small)")
+    return level
+
+
+def _checked_comment(comment: str) -> bytes:
+    try:
+        encoded = comment.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError("a comment must be Unicode text") from error
+    if len(encoded) > MAX_16:
+        raise InputError(f"a comment of {len(encoded)} bytes is too long: {MAX_16} are possible")
+    return encoded
+
+
+def _seconds(modified: datetime | float | None) -> int | None:
+    if isinstance(modified, datetime):
+        modified = (modified if modified.tzinfo else modified.replace(tzinfo=UTC)).timestamp()
+    return None if modified is None else int(modified // 1)
+
+
+def _write(driver: Driver, sink: FileSink) -> None:
+    for item in iter_steps(driver):
+        sink.put(item)
+
+
+def _to_target(
+    target: str | os.PathLike[str] | BinaryIO, overwrite: bool, write_to: Callable[[FileSink], None]
+) -> int:
+    if isinstance(target, str | os.PathLike):
+        with new_file(target, overwrite=overwrite) as sink:
+            write_to(sink)
+        return sink.size
+    sink = open_sink(target)
+    write_to(sink)
+    return sink.size

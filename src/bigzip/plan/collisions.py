@@ -1,0 +1,97 @@
+"""Entries whose names cannot stand side by side in one directory.
+
+Two files whose names are equal after folding, a file and a directory of one name, and a file where other entries need
+a directory. Directories that fold to one name only merge when extracted, so they may stand, unless one is listed
+twice.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from bigzip.plan.names import folded, numbered
+
+_SLOTS_A_NAME = 16
+
+
+class Collision(NamedTuple):
+    """The entry at `index` collides with the one named `other`."""
+
+    index: int
+    other: str
+    is_repeated_directory: bool
+    """The same directory is listed again, which says nothing new."""
+
+
+def find_collisions(names: Sequence[str]) -> list[Collision]:
+    """The entries that collide with an earlier one, or stand where a directory must be; in order of their index.
+
+    A directory's name ends in a slash. A table of one byte for each of 16 slots a name finds the suspects first, so
+    that a million names cost 16 MB for a moment, and only the suspects, about one in sixteen, are held as strings.
+    """
+    suspects = _Suspects(names)
+    first: dict[str, str] = {}
+    collisions = []
+    for index, (name, key) in enumerate(_folded(names)):
+        if suspects.may_contain(key):
+            other = first.setdefault(key, name)
+            if other is not name and not (_is_directory(name) and _is_directory(other) and name != other):
+                collisions.append(Collision(index, other, _is_directory(name) and name == other))
+    needed = _needed_directories(names)
+    if needed:
+        taken = {collision.index for collision in collisions}
+        for index, (name, key) in enumerate(_folded(names)):
+            if key in needed and not _is_directory(name) and index not in taken:
+                collisions.append(Collision(index, needed[key], False))
+    return sorted(collisions)
+
+
+def renamed(names: Sequence[str], collisions: Sequence[Collision]) -> dict[int, str]:
+    """A free name for each colliding file: `name (2).ext`. Holds every folded name for a moment."""
+    taken = {key for _, key in _folded(names)} | _needed_directories(names).keys()
+    new_names = {}
+    for index, *_ in collisions:
+        number = 2
+        while folded(candidate := numbered(names[index], number)) in taken:
+            number += 1
+        taken.add(folded(candidate))
+        new_names[index] = candidate
+    return new_names
+
+
+class _Suspects:
+    """The folded names that may occur more than once."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        slots = 1 << (_SLOTS_A_NAME * max(len(names), 1) - 1).bit_length()
+        self._mask = slots - 1
+        self._seen = seen = bytearray(slots)
+        for _, key in _folded(names):
+            slot = hash(key) & self._mask
+            seen[slot] = min(seen[slot] + 1, 2)
+
+    def may_contain(self, key: str) -> bool:
+        return self._seen[hash(key) & self._mask] > 1
+
+
+def _folded(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for name in names:
+        yield name, folded(name.removesuffix("/"))
+
+
+def _is_directory(name: str) -> bool:
+    return name.endswith("/")
+
+
+def _needed_directories(names: Sequence[str]) -> dict[str, str]:
+    """The folded name of each directory that an entry lies in, with the name of such an entry."""
+    needed: dict[str, str] = {}
+    previous = ""
+    for name in names:
+        end = name.rfind("/", 0, len(name) - 1)
+        if end <= 0 or name[:end] == previous:
+            continue
+        previous = name[:end]
+        while end > 0 and (key := folded(name[:end])) not in needed:
+            needed[key] = name
+            end = name.rfind("/", 0, end)
+    return needed

@@ -1,0 +1,104 @@
+"""How each row of an `EntryTable` is encoded: what a survey learns, as columns beside the table's."""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from bigzip.codecs import deflate, stored_blocks
+from bigzip.plan.entry import Form
+from bigzip.plan.table import UNKNOWN
+
+
+class EncodedBlock(NamedTuple):
+    """One deflate block as it was surveyed."""
+
+    size: int
+    crc32: int
+    """Of the encoded bytes."""
+
+
+class Encoding:
+    """Rows are appended in the table's order. Afterwards nothing changes but what `learn_crc32` adds."""
+
+    def __init__(self) -> None:
+        self._forms = array("B")
+        self._crc32s = array("I")
+        self._crc32_known = bytearray()
+        self._first_blocks = array("I")
+        self._next_first_block = 0
+        self._block_ends = array("Q", [0])
+        self._block_crc32s = array("I")
+
+    def __len__(self) -> int:
+        return len(self._forms)
+
+    def add_block(self, size: int, crc32: int) -> None:
+        """Add a deflate block to the row that is appended next."""
+        self._block_ends.append(self._block_ends[-1] + size)
+        self._block_crc32s.append(crc32)
+
+    def append(self, form: Form, crc32: int | None = None) -> None:
+        """Add a row; its blocks were added before."""
+        self._forms.append(form)
+        self._crc32s.append(crc32 or 0)
+        self._crc32_known.append(crc32 is not None)
+        self._first_blocks.append(self._next_first_block)
+        self._next_first_block = len(self._block_crc32s)
+
+    def append_row(self, other: "Encoding", row: int, size: int) -> None:
+        """Add another encoding's row, of `size` bytes of data."""
+        form = other.form(row)
+        if form is Form.DEFLATED:
+            for block in other.blocks(row, size):
+                self.add_block(*block)
+        self.append(form, other.crc32(row))
+
+    def form(self, row: int) -> Form:
+        """The form that the row is written in."""
+        return _FORMS[self._forms[row]]
+
+    def crc32(self, row: int) -> int | None:
+        """The CRC-32 of the row's data, where it is known by now."""
+        return self._crc32s[row] if self._crc32_known[row] else None
+
+    def learn_crc32(self, row: int, crc32: int) -> None:
+        """Keep what was found out while the row's data was read; repeatable, from any thread."""
+        self._crc32s[row] = crc32
+        self._crc32_known[row] = 1
+
+    def encoded_size(self, row: int, size: int) -> int:
+        """How many bytes the row's `size` bytes of data become, or `UNKNOWN`."""
+        match self.form(row):
+            case Form.STORED:
+                return size
+            case Form.DEFLATED:
+                first = self._first_blocks[row]
+                return self._block_ends[first + deflate.block_count(size)] - self._block_ends[first]
+            case Form.STORED_BLOCKS:
+                return stored_blocks.encoded_size(size)
+            case Form.STREAMED:
+                return UNKNOWN
+
+    def block_start(self, row: int, index: int) -> int:
+        """Where the row's deflate block `index` starts, in its encoded data."""
+        first = self._first_blocks[row]
+        return self._block_ends[first + index] - self._block_ends[first]
+
+    def block(self, row: int, index: int) -> EncodedBlock:
+        """The row's deflate block `index`."""
+        at = self._first_blocks[row] + index
+        return EncodedBlock(self._block_ends[at + 1] - self._block_ends[at], self._block_crc32s[at])
+
+    def blocks(self, row: int, size: int) -> Iterator[EncodedBlock]:
+        """The deflate blocks of a row of `size` bytes."""
+        return (self.block(row, index) for index in range(deflate.block_count(size)))
+
+    def block_at(self, row: int, size: int, offset: int) -> int:
+        """The index of the deflate block that holds the byte at `offset` of the row's encoded data."""
+        first = self._first_blocks[row]
+        ends = self._block_ends
+        return bisect_right(ends, ends[first] + offset, first, first + deflate.block_count(size)) - 1 - first
+
+
+_FORMS = tuple(Form)

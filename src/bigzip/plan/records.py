@@ -1,0 +1,186 @@
+"""One row's records: which values the headers and the descriptor of an entry have. Zip64 is decided here alone.
+
+The rules and the readers that forced them are in docs/archive-format.md.
+"""
+
+import stat
+from typing import Final, NamedTuple
+
+from bigzip.codecs import deflate
+from bigzip.format import dos_time, extended_timestamp, zip64_extended_information
+from bigzip.format.central_directory_header import FIXED_SIZE as CENTRAL_FIXED_SIZE
+from bigzip.format.central_directory_header import CentralDirectoryHeader
+from bigzip.format.constants import (
+    MADE_BY_UNIX,
+    MAX_16,
+    MAX_32,
+    MSDOS_DIRECTORY,
+    CompressionMethod,
+    GeneralPurposeBitFlag,
+    VersionNeeded,
+)
+from bigzip.format.data_descriptor import NARROW_SIZE, WIDE_SIZE, DataDescriptor
+from bigzip.format.local_file_header import FIXED_SIZE as LOCAL_FIXED_SIZE
+from bigzip.format.local_file_header import LocalFileHeader
+from bigzip.plan.entry import Form
+from bigzip.plan.table import UNKNOWN, EntryTable
+
+_STORED: Final = int(CompressionMethod.STORED)
+_DEFLATED: Final = int(CompressionMethod.DEFLATED)
+_DATA_DESCRIPTOR: Final = int(GeneralPurposeBitFlag.DATA_DESCRIPTOR)
+_UTF_8: Final = int(GeneralPurposeBitFlag.UTF_8)
+_MADE_BY: Final = MADE_BY_UNIX | VersionNeeded.ZIP64
+_NO_TIME_SECONDS: Final = dos_time.MIN_SECONDS
+
+
+class Facts(NamedTuple):
+    """What the records of one row tell; sizes in bytes."""
+
+    form: Form
+    size: int
+    encoded_size: int
+    crc32: int
+    wide: bool
+    """Whether the sizes have 64 bits in the local header and the descriptor: `is_wide`, decided once a row."""
+    offset: int
+    """Of the local header, from the archive's start."""
+
+
+def has_descriptor(form: Form) -> bool:
+    """Whether CRC-32 and sizes follow the data."""
+    return form >= Form.STORED_BLOCKS
+
+
+def is_wide(form: Form, size: int, encoded_size: int) -> bool:
+    """Whether an entry's local header is in zip64 form.
+
+    Where the encoded size is still unknown, the worst case decides. Where the size is unknown too, the header is not
+    in zip64 form: readers of streams (busybox, JDK) refuse small entries that are.
+    """
+    if form == Form.STREAMED and encoded_size == UNKNOWN:
+        return size != UNKNOWN and deflate.worst_case_size(size) >= MAX_32
+    return size >= MAX_32 or encoded_size >= MAX_32
+
+
+def _has_timestamp(modified: int | None) -> bool:
+    return (
+        modified is not None and extended_timestamp.MIN_SECONDS <= modified <= extended_timestamp.MAX_SECONDS
+    )
+
+
+def _is_zip64(facts: Facts) -> bool:
+    """Whether the central header needs zip64 fields, and a reader that knows them."""
+    return facts.wide or facts.size >= MAX_32 or facts.encoded_size >= MAX_32 or facts.offset >= MAX_32
+
+
+def _version_needed(facts: Facts, mode: int) -> int:
+    if _is_zip64(facts):
+        return VersionNeeded.ZIP64
+    if facts.form == Form.STORED and not stat.S_ISDIR(mode):
+        return VersionNeeded.STORED
+    return VersionNeeded.DEFLATED_OR_DIRECTORY
+
+
+def _flags(form: Form, name: bytes, comment: bytes) -> int:
+    flags = _DATA_DESCRIPTOR if has_descriptor(form) else 0
+    return flags if name.isascii() and comment.isascii() else flags | _UTF_8
+
+
+def local_header_size(table: EntryTable, row: int, *, wide: bool) -> int:
+    """The size of `local_header`."""
+    size = LOCAL_FIXED_SIZE + table.name_length(row)
+    if wide:
+        size += zip64_extended_information.LOCAL_SIZE
+    return size + extended_timestamp.SIZE if _has_timestamp(table.modified(row)) else size
+
+
+def local_header(table: EntryTable, row: int, facts: Facts) -> bytes:
+    """The row's local file header."""
+    form, size, encoded_size, crc32, wide, _ = facts
+    name = table.name_bytes(row)
+    modified = table.modified(row)
+    extra = b""
+    if has_descriptor(form):
+        crc32 = size = encoded_size = 0
+    if wide:
+        extra = zip64_extended_information.encode_local(original_size=size, compressed_size=encoded_size)
+        size = encoded_size = MAX_32
+    if modified is None:
+        modified = _NO_TIME_SECONDS
+    elif _has_timestamp(modified):
+        extra += extended_timestamp.encode(modified)
+    return LocalFileHeader(
+        _version_needed(facts, table.mode(row)),
+        _flags(form, name, table.comment(row)),
+        _STORED if form == Form.STORED else _DEFLATED,
+        *dos_time.encode(modified),
+        crc32,
+        encoded_size,
+        size,
+        name,
+        extra,
+    ).encode()
+
+
+def descriptor_size(form: Form, *, wide: bool) -> int:
+    """The size of `descriptor`; 0 where the form has none."""
+    if not has_descriptor(form):
+        return 0
+    return WIDE_SIZE if wide else NARROW_SIZE
+
+
+def descriptor(facts: Facts) -> bytes:
+    """The row's data descriptor; empty where the form has none.
+
+    An entry of unknown size that turned out to be over 4 GiB has 64-bit sizes although its local header could not
+    say so: readers with the central directory and the JDK's streams take it.
+    """
+    if not has_descriptor(facts.form):
+        return b""
+    wide = facts.wide or facts.size >= MAX_32 or facts.encoded_size >= MAX_32
+    return DataDescriptor(facts.crc32, facts.encoded_size, facts.size).encode(wide=wide)
+
+
+def central_header_size(table: EntryTable, row: int, facts: Facts) -> int:
+    """The size of `central_header`."""
+    size = CENTRAL_FIXED_SIZE + table.name_length(row) + len(table.comment(row))
+    if _is_zip64(facts):
+        size += zip64_extended_information.CENTRAL_SIZE
+    return size + extended_timestamp.SIZE if _has_timestamp(table.modified(row)) else size
+
+
+def central_header(table: EntryTable, row: int, facts: Facts) -> bytes:
+    """The row's central directory header."""
+    form, size, encoded_size, crc32, _, offset = facts
+    name = table.name_bytes(row)
+    comment = table.comment(row)
+    mode = table.mode(row)
+    modified = table.modified(row)
+    disk, extra = 0, b""
+    if _is_zip64(facts):
+        extra = zip64_extended_information.encode_central(
+            original_size=size, compressed_size=encoded_size, relative_header_offset=offset
+        )
+        size = encoded_size = offset = MAX_32
+        disk = MAX_16
+    if modified is None:
+        modified = _NO_TIME_SECONDS
+    elif _has_timestamp(modified):
+        extra += extended_timestamp.encode(modified)
+    return CentralDirectoryHeader(
+        _MADE_BY,
+        _version_needed(facts, mode),
+        _flags(form, name, comment),
+        _STORED if form == Form.STORED else _DEFLATED,
+        *dos_time.encode(modified),
+        crc32,
+        encoded_size,
+        size,
+        disk,
+        0,
+        mode << 16 | MSDOS_DIRECTORY if stat.S_ISDIR(mode) else mode << 16,
+        offset,
+        name,
+        extra,
+        comment,
+    ).encode()

@@ -1,0 +1,243 @@
+"""Entries as columns: what was asked for, a million times, in about 70 bytes each.
+
+An `Entry` object with its strings takes 500 bytes. Here the numbers are in arrays, and what has no fixed length is in
+one bytearray, the heap: for each row
+
+    tail NUL payload               where name and path end alike: base.name_prefix + tail, base.root / tail
+    name NUL path NUL payload      where they do not (base.separate)
+
+in UTF-8 (undecodable bytes of a path as they are). The payload is the source's version, or an in-memory entry's data.
+
+A table is appended to by one owner and then frozen by being shared: whoever would change a shared one copies it.
+"""
+
+import copy
+from array import array
+from collections.abc import Iterator, Sequence
+from enum import IntFlag
+from typing import Final, NamedTuple
+
+from bigzip.plan.entry import Method
+from bigzip.sources.source import AnySource
+
+DATA_ROOT: Final = "data:"
+"""The root of entries whose bytes are in the table."""
+OBJECT_ROOT: Final = "object:"
+"""The root of entries whose source is a Python object, which no plan can be saved with."""
+
+UNKNOWN: Final = -1
+_NO_TIME: Final = -(1 << 63)
+_ENCODING: Final = ("utf-8", "surrogateescape")
+_METHODS: Final = (Method.AUTO, Method.STORE, Method.DEFLATE)
+
+
+class _Flag(IntFlag):
+    """One byte a row: two flags, the method's index in `_METHODS` from bit 2, the level from bit 4 (0: default)."""
+
+    CRC_KNOWN = 1 << 0
+
+
+_METHOD_SHIFT: Final = 2
+_LEVEL_SHIFT: Final = 4
+
+
+class Base(NamedTuple):
+    """What many rows share: where their names and their paths begin."""
+
+    root: str
+    name_prefix: str = ""
+    separate: bool = False
+
+
+class EntryTable:
+    """Rows of entries; see the module. Sizes in bytes, times in seconds since 1970-01-01 UTC."""
+
+    def __init__(self) -> None:
+        self._bases: list[Base] = []
+        self._base_index: dict[Base, int] = {}
+        self._prefixes: list[bytes] = []
+        self._heap = bytearray()
+        self._ends = array("Q")
+        self._base = array("I")
+        self._sizes = array("q")
+        self._crc32s = array("I")
+        self._modified = array("q")
+        self._modes = array("H")
+        self._flags = array("B")
+        self._objects: dict[int, AnySource] = {}
+        self._comments: dict[int, bytes] = {}
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def copy(self) -> "EntryTable":
+        """A table of its own with the same rows."""
+        return copy.deepcopy(self, {id(self._objects): dict(self._objects)})
+
+    def append(
+        self,
+        base: Base,
+        tail: str,
+        path: str = "",
+        *,
+        payload: bytes = b"",
+        size: int | None,
+        crc32: int | None = None,
+        modified: int | None = None,
+        mode: int,
+        method: Method,
+        level: int = 0,
+        comment: bytes = b"",
+        source: AnySource | None = None,
+    ) -> None:
+        """Add a row. `tail` is the whole name, and `path` counts, only where `base.separate`."""
+        row = len(self._ends)
+        index = self._base_index.get(base)
+        if index is None:
+            index = self._base_index[base] = len(self._bases)
+            self._bases.append(base)
+            self._prefixes.append(base.name_prefix.encode(*_ENCODING))
+        heap = self._heap
+        heap += tail.encode(*_ENCODING)
+        heap.append(0)
+        if base.separate:
+            heap += path.encode(*_ENCODING)
+            heap.append(0)
+        heap += payload
+        self._ends.append(len(heap))
+        self._base.append(index)
+        self._sizes.append(UNKNOWN if size is None else size)
+        self._crc32s.append(crc32 or 0)
+        self._modified.append(_NO_TIME if modified is None else modified)
+        self._modes.append(mode)
+        flags = _METHODS.index(method) << _METHOD_SHIFT | level << _LEVEL_SHIFT
+        self._flags.append(flags if crc32 is None else flags | _Flag.CRC_KNOWN)
+        if comment:
+            self._comments[row] = comment
+        if source is not None:
+            self._objects[row] = source
+
+    def name_bytes(self, row: int) -> bytes:
+        """The entry's name in UTF-8; a directory's ends in a slash."""
+        start = self._ends[row - 1] if row else 0
+        end = self._heap.index(0, start)
+        return self._prefixes[self._base[row]] + self._heap[start:end]
+
+    def name_length(self, row: int) -> int:
+        """The length in bytes of `name_bytes(row)`."""
+        start = self._ends[row - 1] if row else 0
+        return len(self._prefixes[self._base[row]]) + self._heap.index(0, start) - start
+
+    def name(self, row: int) -> str:
+        """The entry's name; a directory's ends in a slash."""
+        return self.name_bytes(row).decode(*_ENCODING)
+
+    def base(self, row: int) -> Base:
+        """What the row shares with others."""
+        return self._bases[self._base[row]]
+
+    def path(self, row: int) -> str:
+        """Where beneath its base's root the source is."""
+        start = self._ends[row - 1] if row else 0
+        end = self._heap.index(0, start)
+        if self.base(row).separate:
+            start, end = end + 1, self._heap.index(0, end + 1)
+        return self._heap[start:end].decode(*_ENCODING)
+
+    def payload(self, row: int) -> bytes:
+        """The source's version, or an in-memory entry's data."""
+        start = self._heap.index(0, self._ends[row - 1] if row else 0) + 1
+        if self.base(row).separate:
+            start = self._heap.index(0, start) + 1
+        return bytes(memoryview(self._heap)[start : self._ends[row]])
+
+    def size(self, row: int) -> int:
+        """The size of the entry's data, or `UNKNOWN`."""
+        return self._sizes[row]
+
+    def crc32(self, row: int) -> int | None:
+        """The CRC-32 of the entry's data, where it is known."""
+        return self._crc32s[row] if self._flags[row] & _Flag.CRC_KNOWN else None
+
+    def modified(self, row: int) -> int | None:
+        """When the source was modified, where that is known."""
+        modified = self._modified[row]
+        return None if modified == _NO_TIME else modified
+
+    def mode(self, row: int) -> int:
+        """The Unix mode, with the bits for the type of file."""
+        return self._modes[row]
+
+    def method(self, row: int) -> Method:
+        """The method that was asked for."""
+        return _METHODS[self._flags[row] >> _METHOD_SHIFT & 3]
+
+    def level(self, row: int) -> int:
+        """The level that was asked for; 0 where none was."""
+        return self._flags[row] >> _LEVEL_SHIFT
+
+    def comment(self, row: int) -> bytes:
+        """The entry's comment in UTF-8."""
+        return self._comments.get(row, b"")
+
+    def source_object(self, row: int) -> AnySource:
+        """The source of a row whose root is `OBJECT_ROOT`."""
+        return self._objects[row]
+
+    def has_objects(self) -> bool:
+        """Whether any row's source is a Python object."""
+        return bool(self._objects)
+
+    def has_version(self, row: int) -> bool:
+        """Whether the row's payload is its source's version."""
+        return self.base(row).root != DATA_ROOT and bool(self.payload(row))
+
+    def total_size(self) -> int | None:
+        """The bytes of data in all rows, or None where a row's size is unknown."""
+        return None if UNKNOWN in self._sizes else sum(self._sizes)
+
+    def is_repeatable(self) -> bool:
+        """Whether every row can be read again and again."""
+        return all(source.repeatable for source in self._objects.values())
+
+    def append_row(
+        self, other: "EntryTable", row: int, *, name: str | None = None, method: Method | None = None
+    ) -> None:
+        """Add another table's row, under another name or with another method where one is given."""
+        base = other.base(row)
+        if name is None:
+            tail = other.name(row)[len(base.name_prefix) :]
+        else:
+            base, tail = Base(base.root, separate=True), name
+        self.append(
+            base,
+            tail,
+            other.path(row),
+            payload=other.payload(row),
+            size=None if (size := other.size(row)) == UNKNOWN else size,
+            crc32=other.crc32(row),
+            modified=other.modified(row),
+            mode=other.mode(row),
+            method=method or other.method(row),
+            level=other.level(row),
+            comment=other.comment(row),
+            source=other._objects.get(row),
+        )
+
+
+class Names(Sequence[str]):
+    """The names of a table's rows, made when asked for."""
+
+    def __init__(self, table: EntryTable) -> None:
+        self._table = table
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def __getitem__(self, row):  # type: ignore[no-untyped-def, override]  # slices are not needed here
+        if not 0 <= row < len(self._table):
+            raise IndexError(row)
+        return self._table.name(row)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self._table.name, range(len(self._table)))

@@ -1,0 +1,245 @@
+"""The drivers: they carry out the steps of rendering, read the sources, and hand on the archive's bytes.
+
+`iter_steps` needs no event loop, `aiter_steps` has one. Both advance the same `Driver`, which does all work that may
+block (the steps, files, compression): the first in the caller's thread, the second in a worker thread, one piece of
+work at a time. Only sources that need the event loop are read on it.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from enum import Enum
+from typing import Final
+
+from bigzip.errors import InputError, SourceError, SourceReadError
+from bigzip.plan.table import DATA_ROOT, OBJECT_ROOT, EntryTable
+from bigzip.progress import Progress, ProgressCallback
+from bigzip.render.steps import Open, Overwrite, Pull, Steps
+from bigzip.sources.memory import MemorySource
+from bigzip.sources.registry import OpenRoots
+from bigzip.sources.source import AnySource, AsyncSource
+
+CHUNK_SIZE: Final = 1 << 18
+"""Small pieces are joined until there are so many bytes; larger ones are passed on as they are."""
+
+_REPORT_BYTES: Final = 1 << 22
+_REPORT_ROWS: Final = 256
+
+
+class Signal(Enum):
+    """What a driver can answer besides bytes."""
+
+    AWAIT_DATA = "a source that needs the event loop must be read before the driver can go on"
+    END = "the archive is complete"
+
+
+Advance = bytes | Overwrite | Signal
+
+
+class Driver:
+    """Carries out steps up to the next thing to hand on. Not for two threads at once."""
+
+    def __init__(self, table: EntryTable, steps: Steps[None], progress: ProgressCallback | None = None) -> None:
+        self._table = table
+        self._steps = steps
+        self._progress = progress
+        self._roots = OpenRoots()
+        self._row = 0
+        self._reader: Iterator[bytes] | None = None
+        self._async_reader: AsyncIterator[bytes] | None = None
+        self._pieces: list[bytes] = []
+        self._pieces_size = 0
+        self._held: list[Advance] = []
+        self._bytes_read = 0
+        self._reported = (0, 0)
+        self._bytes_total = table.total_size() if progress else None
+
+    def advance(self, reply: bytes | SourceError | None = None) -> Advance:
+        """Go on to the next thing to hand on.
+
+        Args:
+            reply: after `Signal.AWAIT_DATA`, what was read, or how reading failed.
+
+        Raises:
+            SourceError: a source failed; it names its entry.
+            EncoderChanged: a block is compressed to other bytes than when it was surveyed.
+        """
+        if self._held:
+            return self._held.pop()
+        while True:
+            try:
+                step = (
+                    self._steps.throw(reply) if isinstance(reply, SourceError) else self._steps.send(reply)
+                )
+            except StopIteration:
+                self._close_reader()
+                self._report(len(self._table))
+                return self._after_pieces(Signal.END)
+            except SourceError as error:
+                raise error if error.entry is not None else error.of_entry(self._entry_name()) from error
+            reply = None
+            match step:
+                case bytes():
+                    if self._pieces_size + len(step) > 2 * CHUNK_SIZE:
+                        return self._after_pieces(step)
+                    self._pieces.append(step)
+                    self._pieces_size += len(step)
+                    if self._pieces_size >= CHUNK_SIZE:
+                        return self._take_pieces()
+                case Pull():
+                    if self._async_reader is not None:
+                        return Signal.AWAIT_DATA
+                    reply = self._pull()
+                case Open(row, start, stop):
+                    self._open(row, start, stop)
+                case Overwrite():
+                    return self._after_pieces(step)
+
+    async def read_source(self) -> bytes | SourceError:
+        """Read on in the source that needs the event loop: what `advance` wants after `Signal.AWAIT_DATA`."""
+        assert self._async_reader is not None
+        try:
+            async for chunk in self._async_reader:
+                if chunk:
+                    self._count(chunk)
+                    return chunk
+        except SourceError as error:
+            return error
+        except Exception as error:
+            return _failed(error)
+        return b""
+
+    async def aclose_reader(self) -> None:
+        """Close the source that needs the event loop, if one is open."""
+        reader, self._async_reader = self._async_reader, None
+        if isinstance(reader, AsyncGenerator):
+            await reader.aclose()
+
+    def close(self) -> None:
+        """Close the steps and every source but one that needs the event loop; repeatable."""
+        self._steps.close()
+        self._close_reader()
+        self._roots.close()
+
+    def _open(self, row: int, start: int, stop: int | None) -> None:
+        self._close_reader()
+        self._row = row
+        self._report(row)
+        version = self._table.payload(row).decode("ascii") if self._table.has_version(row) else None
+        source = self._source(row)
+        self._async_reader = None  # one that was there has been read to its end
+        if isinstance(source, AsyncSource):
+            self._async_reader = source.aread(start, stop, version=version)
+        else:
+            self._reader = source.read(start, stop, version=version)
+
+    def _source(self, row: int) -> AnySource:
+        root = self._table.base(row).root
+        if root == DATA_ROOT:
+            return MemorySource(self._table.payload(row))
+        if root == OBJECT_ROOT:
+            return self._table.source_object(row)
+        return self._roots.source(root, self._table.path(row))
+
+    def _pull(self) -> bytes | SourceError:
+        assert self._reader is not None
+        try:
+            for chunk in self._reader:
+                if chunk:
+                    self._count(chunk)
+                    return chunk
+        except SourceError as error:
+            return error
+        except InputError:
+            raise
+        except Exception as error:
+            return _failed(error)
+        return b""
+
+    def _count(self, chunk: bytes) -> None:
+        self._bytes_read += len(chunk)
+        if self._progress and self._bytes_read - self._reported[0] >= _REPORT_BYTES:
+            self._report(self._row, now=True)
+
+    def _report(self, rows_done: int, *, now: bool = False) -> None:
+        if self._progress is None:
+            return
+        if now or rows_done == len(self._table) or rows_done - self._reported[1] >= _REPORT_ROWS:
+            self._reported = (self._bytes_read, rows_done)
+            self._progress(
+                Progress(
+                    bytes_done=self._bytes_read,
+                    bytes_total=self._bytes_total,
+                    entries_done=rows_done,
+                    entries_total=len(self._table),
+                )
+            )
+
+    def _close_reader(self) -> None:
+        reader, self._reader = self._reader, None
+        if isinstance(reader, Generator):
+            reader.close()
+
+    def _take_pieces(self) -> bytes:
+        pieces = b"".join(self._pieces)
+        self._pieces, self._pieces_size = [], 0
+        return pieces
+
+    def _after_pieces(self, item: Advance) -> Advance:
+        """`item`, but what was collected before it comes first."""
+        if not self._pieces:
+            return item
+        self._held.append(item)
+        return self._take_pieces()
+
+    def _entry_name(self) -> str:
+        return self._table.name(self._row) if self._row < len(self._table) else ""
+
+
+def _failed(error: Exception) -> SourceReadError:
+    failure = SourceReadError(f"the source failed: {type(error).__name__}: {error}")
+    failure.__cause__ = error
+    return failure
+
+
+def iter_steps(driver: Driver) -> Iterator[bytes | Overwrite]:
+    """Yield what the driver hands on, to the end; closes it.
+
+    Raises:
+        InputError: a source needs an event loop.
+    """
+    try:
+        while (item := driver.advance()) is not Signal.END:
+            if item is Signal.AWAIT_DATA:
+                raise InputError("an entry comes from an async iterable: use aiter_bytes")
+            assert not isinstance(item, Signal)
+            yield item
+    finally:
+        driver.close()
+
+
+async def aiter_steps(driver: Driver) -> AsyncIterator[bytes]:
+    """As `iter_steps`, with the work done in worker threads."""
+    loop = asyncio.get_running_loop()
+    work: asyncio.Future[Advance] | None = None
+    reply: bytes | SourceError | None = None
+    try:
+        while True:
+            work = loop.run_in_executor(None, driver.advance, reply)
+            item = await asyncio.shield(work)
+            reply = None
+            match item:
+                case bytes():
+                    yield item
+                case Signal.AWAIT_DATA:
+                    reply = await driver.read_source()
+                case Signal.END:
+                    return
+                case Overwrite():
+                    raise AssertionError("only asked for where the output can seek")
+    finally:
+        await driver.aclose_reader()
+        if work is None or work.done():
+            driver.close()
+        else:
+            # Cancelled while a thread is at work: what it uses must not be closed under it.
+            work.add_done_callback(lambda done: (done.exception(), driver.close()))

@@ -1,0 +1,147 @@
+"""A local file that appears under its name only when it is whole.
+
+The archive is written to a hidden file beside the target and renamed when it is complete and on disk. Whatever goes
+wrong before, nothing stands under the final name that was not there already, and nothing is left beside it, unless
+the process is killed. A target that is there and is no regular file (a device, a FIFO) is written to directly.
+"""
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO, Final
+
+from bigzip.errors import OutputError, OutputExists
+from bigzip.render.steps import Overwrite
+
+_NEW_FILE_MODE: Final = 0o666
+
+
+class FileSink:
+    """An open output. One that can seek takes `Overwrite`; offsets count from where the archive began."""
+
+    def __init__(self, file: BinaryIO, *, can_overwrite: bool) -> None:
+        self._file = file
+        self.can_overwrite = can_overwrite
+        self._start = file.tell() if can_overwrite else 0
+        self.size = 0
+
+    def put(self, item: bytes | Overwrite) -> None:
+        """Append bytes, or replace some that were written before.
+
+        Raises:
+            OutputError: writing failed.
+            BrokenPipeError: nobody reads the pipe any more.
+        """
+        try:
+            if isinstance(item, Overwrite):
+                self._file.seek(self._start + item.offset)
+                self._write(item.data)
+                self._file.seek(self._start + self.size)
+            else:
+                self._write(item)
+                self.size += len(item)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(f"writing failed after {self.size:,} bytes: {error.strerror}") from error
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            # An unbuffered file may write less than all; a file object that returns None has written all.
+            written = self._file.write(view)
+            view = view[len(view) if written is None else written :]
+
+
+def open_sink(file: BinaryIO) -> FileSink:
+    """A sink on an open binary file, which stays open; it is written from where it stands."""
+    seekable = file.seekable()
+    if seekable:
+        with suppress(OSError, AttributeError):
+            # In append mode whatever is written goes to the end, so nothing can be replaced.
+            seekable = "a" not in getattr(file, "mode", "")
+    return FileSink(file, can_overwrite=seekable)
+
+
+@contextmanager
+def new_file(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[FileSink]:
+    """A sink whose bytes get the name `path` when the block ends, and vanish when it raises.
+
+    Raises:
+        OutputExists: `path` is there, and `overwrite` is False.
+        OutputError: the file cannot be made, written or renamed.
+    """
+    target = os.fspath(path)
+    status = _status(target)
+    if status is not None and stat.S_ISDIR(status.st_mode):
+        raise OutputExists(f"{target}: is a directory; give the name of a file")
+    if status is not None and not stat.S_ISREG(status.st_mode):
+        with _output_errors(target), open(target, "wb", buffering=0) as file:
+            yield FileSink(file, can_overwrite=False)
+        return
+    if status is not None and not overwrite:
+        raise _exists(target)
+    # The link that the target may be stays a link: what it leads to is replaced.
+    target = os.path.realpath(target)
+    partial = os.path.join(os.path.dirname(target), f".bigzip-{secrets.token_hex(8)}.partial")
+    with _output_errors(target):
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _NEW_FILE_MODE)
+    try:
+        with open(descriptor, "wb", buffering=0) as file:
+            yield FileSink(file, can_overwrite=True)
+            with _output_errors(target):
+                if status is not None:
+                    os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+                os.fsync(descriptor)
+        with _output_errors(target):
+            _give_name(partial, target, overwrite=overwrite)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(partial)
+        raise
+
+
+def _give_name(partial: str, target: str, *, overwrite: bool) -> None:
+    if overwrite:
+        os.rename(partial, target)
+    else:
+        try:
+            os.link(partial, target)  # fails where a name is taken, which rename does not
+        except FileExistsError:
+            raise _exists(target) from None
+        except OSError:
+            if os.path.lexists(target):
+                raise _exists(target) from None
+            os.rename(partial, target)  # a file system without links
+        else:
+            os.unlink(partial)
+    directory = os.open(os.path.dirname(target), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _exists(target: str) -> OutputExists:
+    return OutputExists(f"{target}: is there already; choose another name, or allow overwriting (--force)")
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror}") from error
+
+
+@contextmanager
+def _output_errors(target: str) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{target}: {error.strerror}") from error

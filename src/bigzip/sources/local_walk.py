@@ -1,0 +1,199 @@
+"""A directory tree in a fixed order: each directory, its files by name, then its directories by name.
+
+Names are compared as bytes, so the order depends on neither locale nor file system. A directory is listed from its
+own descriptor and closed before the next one is opened: depth costs no descriptors.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from bigzip.errors import EntryProblem, SourceMissing
+from bigzip.sources.local import LocalDirectory
+
+_OUTSIDE: Final = "is a symbolic link that leads out of the tree that was added"
+_REMEDY_LINK: Final = "store or skip symbolic links, or exclude it"
+_KINDS: Final = {
+    stat.S_IFIFO: "is a FIFO",
+    stat.S_IFSOCK: "is a socket",
+    stat.S_IFCHR: "is a device",
+    stat.S_IFBLK: "is a device",
+}
+
+
+class SymlinkPolicy(StrEnum):
+    """What becomes of symbolic links."""
+
+    FOLLOW = "follow"
+    """What the link leads to is archived under the link's name, if it lies in the tree that was added."""
+    STORE = "store"
+    """The link itself is archived."""
+    SKIP = "skip"
+
+
+class Found(NamedTuple):
+    """One file, directory or (policy STORE) symbolic link of a tree."""
+
+    path: str
+    """Slash-separated, relative to the walked directory; "" for the walked directory itself."""
+    real_path: str
+    """The same without symbolic links: what may be opened beneath the directory."""
+    status: os.stat_result
+
+
+class _Pending(NamedTuple):
+    path: str
+    real_path: str
+    status: os.stat_result
+    link_parents: tuple[str, ...]
+    """The real paths of the directories whose links were followed on the way here."""
+
+
+def walk(
+    directory: LocalDirectory,
+    start: str,
+    *,
+    symlinks: SymlinkPolicy,
+    excluded: Callable[[str], bool],
+) -> Iterator[Found | EntryProblem]:
+    """Yield what is at `start` beneath `directory`, and everything below it; repeatable.
+
+    Args:
+        directory: nothing outside it is ever opened.
+        start: slash-separated and free of symbolic links; "" for the directory itself.
+        symlinks: what becomes of symbolic links.
+        excluded: given a path relative to `start`, whether to leave it out, with all that is below it.
+
+    Yields:
+        What was found, or why it cannot be archived; the walk goes on after a problem.
+    """
+    try:
+        descriptor = directory.open_directory(start)
+    except SourceMissing as missing:
+        if not isinstance(missing.__cause__, NotADirectoryError):
+            yield _problem(start, "is not there, or may not be read", "check the path and its permissions")
+            return
+        yield from _walk_file(directory, start)
+        return
+    try:
+        status = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    stack = [_Pending("", start, status, ())]
+    while stack:
+        pending = stack.pop()
+        yield Found(pending.path, pending.real_path, pending.status)
+        below: list[_Pending] = []
+        for found in _list(directory, pending, symlinks, excluded):
+            if isinstance(found, _Pending):
+                below.append(found)
+            else:
+                yield found
+        stack.extend(reversed(below))
+
+
+def _walk_file(directory: LocalDirectory, path: str) -> Iterator[Found | EntryProblem]:
+    parent, _, name = path.rpartition("/")
+    descriptor = directory.open_directory(parent)
+    try:
+        status = os.stat(os.fsencode(name), dir_fd=descriptor, follow_symlinks=False)
+        kind = stat.S_IFMT(status.st_mode)
+        if kind == stat.S_IFREG and _may_read(os.fsencode(name), descriptor):
+            yield Found("", path, status)
+        else:
+            yield _problem(path, *_unreadable(kind))
+    except OSError:
+        yield _problem(path, "is not there, or may not be read", "check the path and its permissions")
+    finally:
+        os.close(descriptor)
+
+
+def _list(
+    directory: LocalDirectory,
+    pending: _Pending,
+    symlinks: SymlinkPolicy,
+    excluded: Callable[[str], bool],
+) -> Iterator[Found | EntryProblem | _Pending]:
+    """What one directory holds, by name; directories as `_Pending`."""
+    try:
+        descriptor = directory.open_directory(pending.real_path)
+        names = sorted(map(os.fsencode, os.listdir(descriptor)))
+    except (SourceMissing, OSError):
+        yield _problem(pending.path, "is a directory that may not be read", "change its permissions, or exclude it")
+        return
+    prefix = pending.path + "/" if pending.path else ""
+    real_prefix = pending.real_path + "/" if pending.real_path else ""
+    try:
+        for raw_name in names:
+            name = os.fsdecode(raw_name)
+            path = prefix + name
+            if excluded(path):
+                continue
+            try:
+                status = os.stat(raw_name, dir_fd=descriptor, follow_symlinks=False)
+            except OSError as error:
+                if error.errno != errno.ENOENT:
+                    yield _problem(path, "may not be read", "change its permissions, or exclude it")
+                continue  # deleted since the listing: as if the walk had been a moment later
+            kind = stat.S_IFMT(status.st_mode)
+            if kind == stat.S_IFREG:
+                if _may_read(raw_name, descriptor):
+                    yield Found(path, real_prefix + name, status)
+                else:
+                    yield _problem(path, *_unreadable(kind))
+            elif kind == stat.S_IFDIR:
+                yield _Pending(path, real_prefix + name, status, pending.link_parents)
+            elif kind == stat.S_IFLNK:
+                if symlinks is SymlinkPolicy.STORE:
+                    yield Found(path, real_prefix + name, status)
+                elif symlinks is SymlinkPolicy.FOLLOW:
+                    yield _follow(directory, pending, path, real_prefix + name)
+            else:
+                yield _problem(path, *_unreadable(kind))
+    finally:
+        os.close(descriptor)
+
+
+def _follow(
+    directory: LocalDirectory, pending: _Pending, path: str, link: str
+) -> Found | EntryProblem | _Pending:
+    """What the symbolic link at the real path `link` leads to."""
+    root = os.path.realpath(directory.path)
+    target = os.path.realpath(os.path.join(root, link))
+    if target != root and not target.startswith(root.rstrip("/") + "/"):
+        return _problem(path, _OUTSIDE, _REMEDY_LINK)
+    real_path = os.path.relpath(target, root) if target != root else ""
+    try:
+        status = os.stat(target, follow_symlinks=False)
+    except OSError:
+        return _problem(path, "is a symbolic link that leads nowhere", _REMEDY_LINK)
+    kind = stat.S_IFMT(status.st_mode)
+    if kind == stat.S_IFDIR:
+        parents = (*pending.link_parents, pending.real_path)
+        if any(f"{parent}/".startswith(f"{real_path}/") or not real_path for parent in parents):
+            return _problem(path, "is a symbolic link to a directory that contains it", _REMEDY_LINK)
+        return _Pending(path, real_path, status, parents)
+    if kind != stat.S_IFREG or not _may_read(os.fsencode(target), None):
+        return _problem(path, *_unreadable(kind))
+    return Found(path, real_path, status)
+
+
+_IS_SUPERUSER: Final = os.geteuid() == 0
+
+
+def _may_read(name: bytes, descriptor: int | None) -> bool:
+    return _IS_SUPERUSER or os.access(name, os.R_OK, dir_fd=descriptor, effective_ids=True)
+
+
+def _unreadable(kind: int) -> tuple[str, str]:
+    if kind in _KINDS:
+        return _KINDS[kind], "only files and directories can be archived: exclude it"
+    return "may not be read", "change its permissions, or exclude it"
+
+
+def _problem(path: str, reason: str, remedy: str) -> EntryProblem:
+    missing = reason.endswith(("may not be read", "leads nowhere"))
+    return EntryProblem(entry=path, reason=reason, remedy=remedy, missing=missing)

@@ -1,0 +1,65 @@
+"""From the roots and paths that a plan names to sources.
+
+A root is a scheme, a colon, and what the scheme makes of the rest: `file:/srv/photos`. A new kind of source is a
+module in this package and a line in `_SCHEMES`.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from bigzip.errors import InputError
+from bigzip.sources.local import LocalDirectory
+from bigzip.sources.source import AnySource
+
+
+class SourceRoot(Protocol):
+    """A place with sources beneath it."""
+
+    def source(self, path: str, /) -> AnySource:
+        """The source at `path`; nothing is opened yet."""
+        ...
+
+    def close(self) -> None:
+        """Release what the place holds; repeatable."""
+        ...
+
+
+FILE_SCHEME: Final = "file"
+
+_SCHEMES: Final[dict[str, Callable[[str], SourceRoot]]] = {FILE_SCHEME: LocalDirectory}
+_MAX_OPEN_ROOTS: Final = 16
+
+
+def open_root(root: str) -> SourceRoot:
+    """The place that `root` names.
+
+    Raises:
+        InputError: there is no such scheme.
+    """
+    scheme, _, rest = root.partition(":")
+    if scheme not in _SCHEMES:
+        raise InputError(f"sources of kind {scheme!r} are not known; known are: {', '.join(_SCHEMES)}")
+    return _SCHEMES[scheme](rest)
+
+
+class OpenRoots:
+    """The roots in use by one reader of a plan: the last few are kept open, so descriptors stay few."""
+
+    def __init__(self) -> None:
+        self._roots: OrderedDict[str, SourceRoot] = OrderedDict()
+
+    def source(self, root: str, path: str) -> AnySource:
+        """The source at `path` beneath `root`."""
+        if root in self._roots:
+            self._roots.move_to_end(root)
+        else:
+            if len(self._roots) >= _MAX_OPEN_ROOTS:
+                self._roots.popitem(last=False)[1].close()
+            self._roots[root] = open_root(root)
+        return self._roots[root].source(path)
+
+    def close(self) -> None:
+        """Close all of them; repeatable."""
+        while self._roots:
+            self._roots.popitem()[1].close()

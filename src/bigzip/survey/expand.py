@@ -1,0 +1,307 @@
+"""From what was asked for to rows: paths become what is there, names become what they may be.
+
+A row that asks for a path has a root of its own, `REQUEST_ROOT`, and is replaced by the rows of the file or of the
+tree that is there. All that cannot be archived is collected first, and refused together.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import translate
+from typing import Final
+
+from bigzip.codecs.checksum import crc32
+from bigzip.errors import EntryProblem, NameRefused, PlanRefused, SourceMissing
+from bigzip.plan.collisions import find_collisions, renamed
+from bigzip.plan.entry import Method
+from bigzip.plan.method import method_by_type
+from bigzip.plan.names import CollisionPolicy, NamePolicy, checked_name
+from bigzip.plan.report import missing_report
+from bigzip.plan.table import DATA_ROOT, UNKNOWN, Base, EntryTable, Names
+from bigzip.sources.local import LocalDirectory, file_version, read_link
+from bigzip.sources.local_walk import Found, SymlinkPolicy, walk
+from bigzip.sources.registry import FILE_SCHEME
+
+REQUEST_ROOT: Final = "request:"
+"""The root of rows that ask for a path; what follows is the directory nothing outside of which may be opened."""
+
+_LINK_MODE: Final = 0o120777
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """What becomes of what is not plain."""
+
+    names: NamePolicy = NamePolicy.PORTABLE
+    collisions: CollisionPolicy = CollisionPolicy.REFUSE
+    symlinks: SymlinkPolicy = SymlinkPolicy.FOLLOW
+    exclude: tuple[str, ...] = ()
+    """Globs; one that matches an entry's name, or the last component of it, leaves it out."""
+    skip_missing: bool = False
+    """Leave out what is not there or may not be read, and add an entry that says so."""
+
+
+def expand(requests: EntryTable, policies: Policies) -> EntryTable:
+    """The rows that `requests` ask for; the same table where nothing has to change.
+
+    Raises:
+        PlanRefused: something cannot be archived.
+    """
+    expansion = _Expansion(requests, policies)
+    table = expansion.table()
+    return _without_collisions(table, policies.collisions)
+
+
+class _Expansion:
+    def __init__(self, requests: EntryTable, policies: Policies) -> None:
+        self._requests = requests
+        self._policies = policies
+        self._excluded = _matcher(policies.exclude)
+        self._table = EntryTable()
+        self._problems: list[EntryProblem] = []
+
+    def table(self) -> EntryTable:
+        if all(self._is_plain(row) for row in range(len(self._requests))):
+            return self._requests
+        for row in range(len(self._requests)):
+            if self._requests.base(row).root.startswith(REQUEST_ROOT):
+                self._add_path(row)
+            else:
+                self._add_row(row)
+        missing = [problem for problem in self._problems if problem.missing]
+        refused = [problem for problem in self._problems if not problem.missing]
+        if refused or (missing and not self._policies.skip_missing):
+            raise PlanRefused(self._problems)
+        if missing:
+            self._table.append_row(missing_report(missing, self._table).table, 0)
+        return self._table
+
+    def _is_plain(self, row: int) -> bool:
+        requests = self._requests
+        if requests.base(row).root.startswith(REQUEST_ROOT):
+            return False
+        name = requests.name(row).removesuffix("/")
+        try:
+            unchanged = checked_name(name, self._policies.names) == name
+        except NameRefused:
+            return False
+        return unchanged and not self._excluded(name) and requests.method(row) is not Method.AUTO
+
+    def _add_row(self, row: int) -> None:
+        """A row that names its source already."""
+        name = self._requests.name(row)
+        if self._excluded(name.removesuffix("/")):
+            return
+        try:
+            checked = self._checked(name)
+        except NameRefused as refusal:
+            self._refuse(name, refusal)
+        else:
+            self._table.append_row(
+                self._requests, row, name=None if checked == name else checked, method=self._method(row, name)
+            )
+
+    def _checked(self, name: str) -> str:
+        if name.endswith("/"):
+            return checked_name(name[:-1], self._policies.names) + "/"
+        return checked_name(name, self._policies.names)
+
+    def _method(self, row: int, name: str) -> Method:
+        method = self._requests.method(row)
+        return method_by_type(name) if method is Method.AUTO else method
+
+    def _add_path(self, row: int) -> None:
+        requests = self._requests
+        path, name = requests.path(row), requests.name(row)
+        bounds = requests.base(row).root.removeprefix(REQUEST_ROOT)
+        try:
+            root, start = _locate(path, bounds, self._policies.symlinks)
+        except SourceMissing as missing:
+            self._problems.append(
+                EntryProblem(
+                    entry=path, reason=missing.reason, remedy="check the path and its permissions", missing=True
+                )
+            )
+            return
+        directory = LocalDirectory(root)
+        prefix = name + "/" if name else ""
+        try:
+            for found in walk(
+                directory,
+                start,
+                symlinks=self._policies.symlinks,
+                excluded=lambda below: self._excluded(prefix + below),
+            ):
+                if isinstance(found, EntryProblem):
+                    shown = os.path.join(path, found.entry) if found.entry not in ("", start) else path
+                    self._problems.append(
+                        EntryProblem(
+                            entry=shown, reason=found.reason, remedy=found.remedy, missing=found.missing
+                        )
+                    )
+                elif not (found.path == "" and self._excluded(name)):
+                    self._add_found(row, directory, found, name)
+        finally:
+            directory.close()
+
+    def _add_found(self, row: int, directory: LocalDirectory, found: Found, name: str) -> None:
+        asked_for = f"{name}/{found.path}" if name and found.path else name or found.path
+        is_directory = stat.S_ISDIR(found.status.st_mode)
+        if not asked_for and is_directory:
+            return  # the top of the archive has no entry
+        try:
+            checked = checked_name(asked_for, self._policies.names)
+            self._check_request(row, found)
+        except NameRefused as refusal:
+            self._refuse(asked_for, refusal)
+            return
+        requests, mode = self._requests, found.status.st_mode
+        modified = requests.modified(row)
+        if modified is None:
+            modified = found.status.st_mtime_ns // 1_000_000_000
+        if is_directory:
+            self._table.append(
+                Base(DATA_ROOT),
+                checked + "/",
+                size=0,
+                crc32=0,
+                modified=modified,
+                mode=mode,
+                method=Method.STORE,
+            )
+            return
+        if stat.S_ISLNK(mode):
+            self._add_link(directory, found, checked, modified)
+            return
+        root = f"{FILE_SCHEME}:{directory.path}"
+        if checked.endswith(found.real_path):
+            base, tail = Base(root, checked.removesuffix(found.real_path)), found.real_path
+        else:
+            base, tail = Base(root, separate=True), checked
+        self._table.append(
+            base,
+            tail,
+            found.real_path,
+            payload=file_version(found.status).encode("ascii"),
+            size=found.status.st_size,
+            crc32=requests.crc32(row),
+            modified=modified,
+            mode=requests.mode(row) or mode,
+            method=self._method(row, checked),
+            level=requests.level(row),
+            comment=requests.comment(row),
+        )
+
+    def _check_request(self, row: int, found: Found) -> None:
+        """Whether what the request claims to know of the source is so."""
+        size = self._requests.size(row)
+        if size == UNKNOWN:
+            return
+        if not stat.S_ISREG(found.status.st_mode):
+            raise NameRefused("a size was given, and it is not a file", "leave the size out")
+        if size != found.status.st_size:
+            raise NameRefused(
+                f"it has {found.status.st_size} bytes, not the {size} that were given", "correct the size"
+            )
+
+    def _add_link(self, directory: LocalDirectory, found: Found, name: str, modified: int) -> None:
+        target = read_link(directory, found.real_path)
+        if _leads_out(name, os.fsdecode(target)):
+            self._problems.append(
+                EntryProblem(
+                    entry=name,
+                    reason="is a symbolic link that leads out of the archive",
+                    remedy="follow or skip symbolic links, or exclude it",
+                )
+            )
+            return
+        self._table.append(
+            Base(DATA_ROOT),
+            name,
+            payload=target,
+            size=len(target),
+            crc32=crc32(target),
+            modified=modified,
+            mode=_LINK_MODE,
+            method=Method.STORE,
+        )
+
+    def _refuse(self, entry: str, refusal: NameRefused) -> None:
+        self._problems.append(EntryProblem(entry=entry, reason=refusal.reason, remedy=refusal.remedy))
+
+
+def _locate(path: str, bounds: str, symlinks: SymlinkPolicy) -> tuple[str, str]:
+    """The directory beneath which to open, and where beneath it, free of symbolic links, the path leads.
+
+    Without bounds, the tree that is added is the directory itself, so links inside it must stay inside it.
+    """
+    if "\0" in path:
+        raise SourceMissing("is not there: no path has a NUL in it")
+    parent, last = os.path.split(path.rstrip("/") or "/")
+    if symlinks is not SymlinkPolicy.FOLLOW and last not in ("", ".", "..") and os.path.islink(_join(bounds, path)):
+        real = os.path.join(os.path.realpath(_join(bounds, parent)), last)
+    else:
+        real = os.path.realpath(_join(bounds, path))
+    if bounds:
+        root = os.path.realpath(bounds)
+        if real != root and not real.startswith(root.rstrip("/") + "/"):
+            raise SourceMissing("is not there, or may not be read")
+        return root, "" if real == root else os.path.relpath(real, root)
+    if os.path.isdir(real) and not os.path.islink(real):
+        return real, ""
+    root, start = os.path.split(real)
+    return root, start
+
+
+def _join(bounds: str, path: str) -> str:
+    return os.path.join(bounds, path.lstrip("/")) if bounds else path.rstrip("/") or "/"
+
+
+def _leads_out(name: str, target: str) -> bool:
+    """Whether a link named `name` leads out of the archive, read as text alone."""
+    depth = name.count("/")
+    if target.startswith("/"):
+        return True
+    for component in target.split("/"):
+        if component == "..":
+            depth -= 1
+            if depth < 0:
+                return True
+        elif component not in ("", "."):
+            depth += 1
+    return False
+
+
+def _matcher(globs: Sequence[str]) -> Callable[[str], bool]:
+    if not globs:
+        return lambda name: False
+    pattern = re.compile("|".join(translate(glob.rstrip("/")) for glob in globs))
+    return lambda name: bool(pattern.match(name) or pattern.match(name.rpartition("/")[2]))
+
+
+def _without_collisions(table: EntryTable, policy: CollisionPolicy) -> EntryTable:
+    names = Names(table)
+    collisions = find_collisions(names)
+    if not collisions:
+        return table
+    repeated = {collision.index for collision in collisions if collision.is_repeated_directory}
+    collisions = [collision for collision in collisions if not collision.is_repeated_directory]
+    if policy is CollisionPolicy.REFUSE and collisions:
+        raise PlanRefused(
+            [
+                EntryProblem(
+                    entry=names[collision.index],
+                    reason=f"the name collides with that of {collision.other!r}, here or on other systems",
+                    remedy="rename or exclude one of them, or let collisions be renamed",
+                )
+                for collision in collisions
+            ]
+        )
+    new_names = renamed(names, collisions)
+    result = EntryTable()
+    for row in range(len(table)):
+        if row not in repeated:
+            result.append_row(table, row, name=new_names.get(row))
+    return result
