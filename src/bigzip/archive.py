@@ -1,6 +1,7 @@
 """The two objects that callers hold: `Archive`, what is asked for, and `Plan`, what it will be to the byte."""
 
 import asyncio
+import copy
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from bigzip.format.constants import MAX_16, MAX_32
 from bigzip.plan.encoding import Encoding
 from bigzip.plan.entry import Method
 from bigzip.plan.frozen import FrozenPlan
+from bigzip.plan.method import method_by_type
 from bigzip.plan.names import CollisionPolicy, NamePolicy
 from bigzip.plan.serial import from_json_lines, to_json_lines
 from bigzip.plan.table import DATA_ROOT, OBJECT_ROOT, Base, EntryTable
@@ -182,6 +184,7 @@ class Archive:
         )
         self._table = EntryTable()
         self._is_shared = False
+        self._is_resolved = False
 
     def add(
         self,
@@ -215,7 +218,7 @@ class Archive:
                 planned, for all entries together.
         """
         if self._is_shared:
-            self._table, self._is_shared = self._table.copy(), False
+            self._table, self._is_shared, self._is_resolved = self._table.copy(), False, False
         options: dict[str, Any] = {
             "method": self._method if method is None else _choice(Method, method, "method"),
             "level": self._level if level is None else _checked_level(level),
@@ -232,6 +235,8 @@ class Archive:
             return
         if not name:
             raise InputError("an entry that is not made from a path needs a name")
+        if options["method"] is Method.AUTO:
+            options["method"] = method_by_type(name)
         if isinstance(source, bytes | bytearray | memoryview):
             self._add_bytes(bytes(source), name, size, crc32, file_mode or _DEFAULT_MODE, options)
             return
@@ -248,15 +253,37 @@ class Archive:
             **(options | {"modified": facts.modified} if options["modified"] is None else options),
         )
 
+    def resolve(self) -> "Archive":
+        """The same archive with its paths looked up: every entry has its size and version, and no data was read.
+
+        Repeatable, each time with the files as they are then.
+
+        Raises:
+            PlanRefused: entries cannot be archived; each is named.
+        """
+        resolved = copy.copy(self)
+        resolved._table, resolved._is_shared, resolved._is_resolved = self._expanded(), True, True
+        return resolved
+
+    @property
+    def total_size(self) -> int | None:
+        """The bytes of data of all entries; None where an entry's size is not known. For a resolved archive."""
+        return self._table.total_size()
+
+    def identity(self) -> str:
+        """The same for two resolved archives that make the same plan; on this machine, for keys of caches."""
+        return self._table.identity()
+
     def plan(
-        self, *, survey: Literal["full", "sizes"] = "full", progress: ProgressCallback | None = None
+        self, *, survey: Literal["full", "sizes", "nothing"] = "full", progress: ProgressCallback | None = None
     ) -> Plan:
         """Learn what must be known, and freeze it; repeatable, each time from the sources as they are then.
 
         Args:
             survey: "full" reads what has an unknown CRC-32 or compressed size, so that each entry gets the form
                 that every reader takes. "sizes" reads no data: stored entries still have exact length and ranges,
-                deflated ones are then streamed, and the length is unknown.
+                deflated ones are then streamed, and the length is unknown. "nothing" reads no data, and lets each
+                entry get the best form that one pass allows, at unknown length.
             progress: called while data is read.
 
         Raises:
@@ -265,7 +292,7 @@ class Archive:
         return self._plan(_choice(SurveyDepth, survey, "survey"), progress)
 
     async def aplan(
-        self, *, survey: Literal["full", "sizes"] = "full", progress: ProgressCallback | None = None
+        self, *, survey: Literal["full", "sizes", "nothing"] = "full", progress: ProgressCallback | None = None
     ) -> Plan:
         """As `plan`, in worker threads."""
         table = await asyncio.to_thread(self._expanded)
@@ -333,6 +360,8 @@ class Archive:
 
     def _expanded(self) -> EntryTable:
         self._is_shared = True
+        if self._is_resolved:
+            return self._table
         return expand(self._table, self._policies)
 
     def _plan(self, depth: SurveyDepth, progress: ProgressCallback | None) -> Plan:

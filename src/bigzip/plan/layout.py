@@ -88,14 +88,6 @@ class Layout:
         """What the row's records tell; CRC-32 is 0 where it is not known yet."""
         return self._facts(row, self._offsets[row])
 
-    def local_header(self, row: int) -> bytes:
-        """The row's local header."""
-        return records.local_header(self.table, row, self.facts(row))
-
-    def descriptor(self, row: int) -> bytes:
-        """The row's data descriptor, empty where it has none. Its CRC-32 must be known."""
-        return records.descriptor(self.facts(row))
-
     def central_headers(self, rows: Iterable[int]) -> bytes:
         """The central headers of `rows`. Their CRC-32s must be known."""
         return b"".join([records.central_header(self.table, row, self.facts(row)) for row in rows])

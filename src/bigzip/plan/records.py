@@ -4,7 +4,7 @@ The rules and the readers that forced them are in docs/archive-format.md.
 """
 
 import stat
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bigzip.codecs import deflate
 from bigzip.format import dos_time, extended_timestamp, zip64_extended_information
@@ -25,12 +25,15 @@ from bigzip.format.local_file_header import LocalFileHeader
 from bigzip.plan.entry import Form
 from bigzip.plan.table import UNKNOWN, EntryTable
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
 _STORED: Final = int(CompressionMethod.STORED)
 _DEFLATED: Final = int(CompressionMethod.DEFLATED)
 _DATA_DESCRIPTOR: Final = int(GeneralPurposeBitFlag.DATA_DESCRIPTOR)
 _UTF_8: Final = int(GeneralPurposeBitFlag.UTF_8)
 _MADE_BY: Final = MADE_BY_UNIX | VersionNeeded.ZIP64
-_NO_TIME_SECONDS: Final = dos_time.MIN_SECONDS
+_NO_TIME: Final = dos_time.encode(dos_time.MIN_SECONDS)
 
 
 class Facts(NamedTuple):
@@ -62,7 +65,7 @@ def is_wide(form: Form, size: int, encoded_size: int) -> bool:
     return size >= MAX_32 or encoded_size >= MAX_32
 
 
-def _has_timestamp(modified: int | None) -> bool:
+def _has_timestamp(modified: int | None) -> "TypeIs[int]":
     return (
         modified is not None and extended_timestamp.MIN_SECONDS <= modified <= extended_timestamp.MAX_SECONDS
     )
@@ -105,15 +108,13 @@ def local_header(table: EntryTable, row: int, facts: Facts) -> bytes:
     if wide:
         extra = zip64_extended_information.encode_local(original_size=size, compressed_size=encoded_size)
         size = encoded_size = MAX_32
-    if modified is None:
-        modified = _NO_TIME_SECONDS
-    elif _has_timestamp(modified):
+    if _has_timestamp(modified):
         extra += extended_timestamp.encode(modified)
     return LocalFileHeader(
         _version_needed(facts, table.mode(row)),
         _flags(form, name, table.comment(row)),
         _STORED if form == Form.STORED else _DEFLATED,
-        *dos_time.encode(modified),
+        *(_NO_TIME if modified is None else dos_time.encode(modified)),
         crc32,
         encoded_size,
         size,
@@ -163,16 +164,14 @@ def central_header(table: EntryTable, row: int, facts: Facts) -> bytes:
         )
         size = encoded_size = offset = MAX_32
         disk = MAX_16
-    if modified is None:
-        modified = _NO_TIME_SECONDS
-    elif _has_timestamp(modified):
+    if _has_timestamp(modified):
         extra += extended_timestamp.encode(modified)
     return CentralDirectoryHeader(
         _MADE_BY,
         _version_needed(facts, mode),
         _flags(form, name, comment),
         _STORED if form == Form.STORED else _DEFLATED,
-        *dos_time.encode(modified),
+        *(_NO_TIME if modified is None else dos_time.encode(modified)),
         crc32,
         encoded_size,
         size,

@@ -14,7 +14,7 @@ A table is appended to by one owner and then frozen by being shared: whoever wou
 import copy
 from array import array
 from collections.abc import Iterator, Sequence
-from enum import IntFlag
+from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from bigzip.plan.entry import Method
@@ -31,12 +31,8 @@ _ENCODING: Final = ("utf-8", "surrogateescape")
 _METHODS: Final = (Method.AUTO, Method.STORE, Method.DEFLATE)
 
 
-class _Flag(IntFlag):
-    """One byte a row: two flags, the method's index in `_METHODS` from bit 2, the level from bit 4 (0: default)."""
-
-    CRC_KNOWN = 1 << 0
-
-
+# One byte a row: a flag, the method's index in _METHODS from bit 2, the level from bit 4 (0: the default).
+_CRC_KNOWN: Final = 1 << 0
 _METHOD_SHIFT: Final = 2
 _LEVEL_SHIFT: Final = 4
 
@@ -111,7 +107,7 @@ class EntryTable:
         self._modified.append(_NO_TIME if modified is None else modified)
         self._modes.append(mode)
         flags = _METHODS.index(method) << _METHOD_SHIFT | level << _LEVEL_SHIFT
-        self._flags.append(flags if crc32 is None else flags | _Flag.CRC_KNOWN)
+        self._flags.append(flags if crc32 is None else flags | _CRC_KNOWN)
         if comment:
             self._comments[row] = comment
         if source is not None:
@@ -136,6 +132,10 @@ class EntryTable:
         """What the row shares with others."""
         return self._bases[self._base[row]]
 
+    def is_data(self, row: int) -> bool:
+        """Whether the payload is the entry's data."""
+        return self.base(row).root == DATA_ROOT
+
     def path(self, row: int) -> str:
         """Where beneath its base's root the source is."""
         start = self._ends[row - 1] if row else 0
@@ -157,7 +157,7 @@ class EntryTable:
 
     def crc32(self, row: int) -> int | None:
         """The CRC-32 of the entry's data, where it is known."""
-        return self._crc32s[row] if self._flags[row] & _Flag.CRC_KNOWN else None
+        return self._crc32s[row] if self._flags[row] & _CRC_KNOWN else None
 
     def modified(self, row: int) -> int | None:
         """When the source was modified, where that is known."""
@@ -195,6 +195,14 @@ class EntryTable:
     def total_size(self) -> int | None:
         """The bytes of data in all rows, or None where a row's size is unknown."""
         return None if UNKNOWN in self._sizes else sum(self._sizes)
+
+    def identity(self) -> str:
+        """The same for tables that were filled alike; differs between kinds of machine, so for caches alone."""
+        digest = blake2b(repr((self._bases, sorted(self._comments.items()))).encode(), digest_size=16)
+        digest.update(self._heap)
+        for column in (self._ends, self._base, self._sizes, self._crc32s, self._modified, self._modes, self._flags):
+            digest.update(column)
+        return digest.hexdigest()
 
     def is_repeatable(self) -> bool:
         """Whether every row can be read again and again."""

@@ -43,6 +43,9 @@ def render_body(table: EntryTable, encoding: Encoding, row: int, start: int, sto
 
 def _stored(table: EntryTable, encoding: Encoding, row: int, start: int, stop: int) -> Steps[None]:
     whole = start == 0 and stop == table.size(row)
+    if table.is_data(row):
+        yield table.payload(row)[start:stop]
+        return
     checksum, position = 0, start
     yield Open(row, start, stop)
     while position < stop:

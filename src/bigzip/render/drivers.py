@@ -16,7 +16,7 @@ from bigzip.progress import Progress, ProgressCallback
 from bigzip.render.steps import Open, Overwrite, Pull, Steps
 from bigzip.sources.memory import MemorySource
 from bigzip.sources.registry import OpenRoots
-from bigzip.sources.source import AnySource, AsyncSource
+from bigzip.sources.source import AnySource, needs_event_loop
 
 CHUNK_SIZE: Final = 1 << 18
 """Small pieces are joined until there are so many bytes; larger ones are passed on as they are."""
@@ -127,7 +127,7 @@ class Driver:
         version = self._table.payload(row).decode("ascii") if self._table.has_version(row) else None
         source = self._source(row)
         self._async_reader = None  # one that was there has been read to its end
-        if isinstance(source, AsyncSource):
+        if needs_event_loop(source):
             self._async_reader = source.aread(start, stop, version=version)
         else:
             self._reader = source.read(start, stop, version=version)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from bigzip.plan import records
 from bigzip.plan.layout import Layout
 
 
@@ -51,18 +52,17 @@ def locate(layout: Layout, start: int, stop: int) -> Iterator[Segment]:
 
 
 def _row_segments(layout: Layout, row: int, start: int, stop: int) -> Iterator[Segment]:
-    offset = layout.row_offset(row)
-    header = layout.local_header(row)
-    body = offset + len(header)
-    body_stop = body + layout.facts(row).encoded_size
+    facts = layout.facts(row)
+    body = facts.offset + records.local_header_size(layout.table, row, wide=facts.wide)
+    body_stop = body + facts.encoded_size
     if start < body:
-        yield from _clip(header, offset, start, stop)
+        yield from _clip(records.local_header(layout.table, row, facts), facts.offset, start, stop)
     if max(start, body) < min(stop, body_stop):
         yield Body(row, max(start, body) - body, min(stop, body_stop) - body)
     if max(start, body_stop) < min(stop, layout.row_offset(row + 1)):
         if layout.encoding.crc32(row) is None:
             yield Learn(row)
-        yield from _clip(layout.descriptor(row), body_stop, start, stop)
+        yield from _clip(records.descriptor(layout.facts(row)), body_stop, start, stop)
 
 
 def _clip(data: bytes, offset: int, start: int, stop: int) -> Iterator[Literal]:

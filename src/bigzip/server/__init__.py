@@ -1,0 +1,1 @@
+"""The HTTP service: `bigzip serve`."""

@@ -6,10 +6,14 @@ at once. The exception is a source with `repeatable = False`, which can be read 
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 READ_SIZE: Final = 1 << 20
 """How many bytes a source should yield at a time: enough to make a call's cost small, little enough to keep."""
+
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,3 +77,8 @@ class AsyncSource(Protocol):
 
 
 AnySource = Source | AsyncSource
+
+
+def needs_event_loop(source: AnySource) -> "TypeIs[AsyncSource]":
+    """Whether the source can be read only with an event loop. `isinstance` with a protocol takes 20 microseconds."""
+    return not hasattr(source, "read")

@@ -7,7 +7,7 @@ from bigzip.codecs.checksum import crc32
 from bigzip.errors import EntryProblem, NotRepeatable, PlanRefused, SourceChanged, SourceError, SourceMissing
 from bigzip.plan.encoding import Encoding
 from bigzip.plan.entry import Form, Method
-from bigzip.plan.method import smallest
+from bigzip.plan.method import SMALLEST_WORTH, smallest
 from bigzip.plan.report import missing_report
 from bigzip.plan.table import OBJECT_ROOT, UNKNOWN, EntryTable
 from bigzip.render.bodies import check_crc32
@@ -75,6 +75,8 @@ class Survey:
         size, checksum = table.size(row), table.crc32(row)
         if size == 0:
             self.encoding.append(Form.STORED, 0)
+        elif 0 < size < SMALLEST_WORTH and checksum is not None:
+            self.encoding.append(Form.STORED, checksum)
         elif depth is SurveyDepth.NOTHING and not (table.method(row) is Method.STORE and checksum is not None):
             self.encoding.append(Form.STREAMED)
         elif table.method(row) is Method.STORE and size != UNKNOWN:

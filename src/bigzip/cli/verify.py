@@ -1,0 +1,35 @@
+"""`bigzip verify`: the report of the strict checker, for people and as JSON."""
+
+import json
+import os
+import sys
+from dataclasses import asdict
+
+from bigzip.cli.bar import progress_bar
+from bigzip.cli.status import ExitStatus
+from bigzip.errors import BigZipError, printable
+from bigzip.verification import Report, verify
+
+
+def verify_file(path: str, *, quiet: bool, as_json: bool) -> ExitStatus:
+    """Check the archive at `path`, print the report, and return the command's exit status."""
+    try:
+        with progress_bar("Checking", quiet=quiet or as_json) as progress:
+            report = verify(path, progress=progress)
+    except (BigZipError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        print(f"bigzip: {printable(os.fspath(path))}: could not be checked: {reason}", file=sys.stderr)
+        return ExitStatus.COULD_NOT_TELL
+    if as_json:
+        print(json.dumps({"file": path, "sound": report.sound} | asdict(report)))
+    elif not quiet or not report.sound:
+        _print(path, report)
+    return ExitStatus.DONE if report.sound else ExitStatus.NOT_SOUND
+
+
+def _print(path: str, report: Report) -> None:
+    for problem in report.problems:
+        entry = f"{printable(problem.entry)}: " if problem.entry is not None else ""
+        print(f"{printable(path)}: at byte {problem.offset:,}: {entry}{problem.message} [{problem.kind}]")
+    verdict = "sound" if report.sound else "not sound"
+    print(f"{printable(path)}: {verdict}: {report.entries:,} entries, {report.size:,} bytes")

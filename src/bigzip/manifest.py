@@ -1,0 +1,139 @@
+"""Manifests: what an archive is to hold, as JSON or as JSON lines.
+
+One JSON object:
+
+    {"name": "x.zip", "method": "auto", "on_missing": "fail", "entries": [{"source": "file:a/b.jpg", ...}, ...]}
+
+or an object a line: first, if there is anything to say, one with the fields of the whole, then an entry a line. Lines
+are read one by one, so a manifest of millions of entries needs no more memory than its archive.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from bigzip.archive import Archive
+from bigzip.errors import InputError, ManifestError
+
+_FILE: Final = "file:"
+_WHOLE_FIELDS: Final = {"name": str, "method": str, "on_missing": str, "entries": list}
+_ENTRY_FIELDS: Final = {
+    "source": str,
+    "name": str,
+    "size": int,
+    "crc32": str,
+    "modified": str,
+    "mode": str,
+    "method": str,
+    "level": int,
+    "comment": str,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A manifest whose entries have not been read yet."""
+
+    options: dict[str, str]
+    """The fields of the whole: arguments of `Archive`."""
+    entries: Iterator[tuple[str, Any]]
+    """Where each entry stands, and what stands there; may be used once."""
+
+
+def read_manifest(lines: Iterable[str]) -> Manifest:
+    """The manifest in a text file or its lines.
+
+    Raises:
+        ManifestError: it is no JSON, or has fields that no manifest has.
+    """
+    lines = iter(lines)
+    first = next(lines, "")
+    try:
+        head = json.loads(first)
+    except ValueError:
+        return _document(first + "".join(lines))
+    if isinstance(head, dict) and "entries" in head:
+        return _document(first + "".join(lines))
+    if isinstance(head, dict) and "source" not in head:
+        return Manifest(options=_checked(head, _WHOLE_FIELDS, "line 1"), entries=_lines(lines, 2))
+    return Manifest(options={}, entries=_lines(_chain(first, lines), 1))
+
+
+def add_manifest(archive: Archive, manifest: Manifest, *, directory: str = "") -> None:
+    """Add a manifest's entries to an archive.
+
+    Args:
+        archive: what they are added to.
+        manifest: its entries are read as they are added.
+        directory: where the paths of `file:` sources begin; "" for the archive's root.
+
+    Raises:
+        ManifestError: an entry is not as it should be; says which, and why.
+    """
+    for where, value in manifest.entries:
+        fields = _checked(value, _ENTRY_FIELDS, where)
+        source = fields.pop("source", None)
+        if source is None:
+            raise ManifestError(where, "an entry needs a source")
+        if not source.startswith(_FILE):
+            raise ManifestError(where, f"the source {source!r} is of no known kind; known is {_FILE}PATH")
+        path = source.removeprefix(_FILE)
+        if ".." in path.split("/"):
+            raise ManifestError(where, f"the path {path!r} has a '..' component")
+        try:
+            name = fields.pop("name", None)
+            archive.add(f"{directory}/{path}" if directory else path, name, **_arguments(fields))
+        except (InputError, ValueError) as error:
+            raise ManifestError(where, str(error)) from error
+
+
+def _arguments(fields: dict[str, Any]) -> dict[str, Any]:
+    if "crc32" in fields:
+        fields["crc32"] = int(fields["crc32"], 16)
+    if "mode" in fields:
+        fields["mode"] = int(fields["mode"], 8)
+    if "modified" in fields:
+        fields["modified"] = datetime.fromisoformat(fields["modified"])
+    return fields
+
+
+def _document(text: str) -> Manifest:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ManifestError("the manifest", f"this is not JSON: {error}") from error
+    options = _checked(value, _WHOLE_FIELDS, "the manifest")
+    entries = options.pop("entries", None)
+    if entries is None:
+        raise ManifestError("the manifest", "it has no entries")
+    return Manifest(
+        options=options, entries=((f"entry {number}", entry) for number, entry in enumerate(entries, start=1))
+    )
+
+
+def _lines(lines: Iterable[str], first: int) -> Iterator[tuple[str, Any]]:
+    for number, line in enumerate(lines, start=first):
+        if not line.strip():
+            continue
+        try:
+            yield f"line {number}", json.loads(line)
+        except ValueError as error:
+            raise ManifestError(f"line {number}", f"this is not JSON: {error}") from error
+
+
+def _chain(first: str, rest: Iterable[str]) -> Iterator[str]:
+    yield first
+    yield from rest
+
+
+def _checked(value: Any, known: dict[str, type], where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ManifestError(where, f"here should be an object, and is {type(value).__name__}")
+    for field, content in value.items():
+        if field not in known:
+            raise ManifestError(where, f"the field {field!r} is not known; known are {', '.join(known)}")
+        if not isinstance(content, known[field]) or isinstance(content, bool):
+            raise ManifestError(where, f"{field} should be a {known[field].__name__}, and is {content!r}")
+    return dict(value)

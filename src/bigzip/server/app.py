@@ -1,0 +1,113 @@
+"""The service's ASGI application."""
+
+import asyncio
+from typing import Annotated, Literal
+
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, Response
+
+import bigzip
+from bigzip.archive import Archive, Plan
+from bigzip.contrib.starlette import ZipResponse, problem
+from bigzip.errors import BigZipError, EncoderChanged, InputError, PlanRefused, SourceError
+from bigzip.server import page
+from bigzip.server.plans import RecentPlans
+from bigzip.server.settings import Settings
+
+_SECURITY_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    ),
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application that serves `settings.root`."""
+    app = FastAPI(title="bigzip", version=bigzip.__version__, redoc_url=None)
+    plans = RecentPlans()
+
+    @app.api_route("/v1/zip", methods=["GET", "HEAD"], response_class=Response)
+    async def zip_of_files(
+        request: Request,
+        path: Annotated[
+            list[str] | None, Query(description="A file or directory beneath the root; by default the root itself.")
+        ] = None,
+        method: Annotated[Literal["store", "deflate", "auto"], Query()] = "store",
+        level: Annotated[int | None, Query(ge=1, le=9)] = None,
+        symlinks: Annotated[Literal["follow", "store", "skip"], Query()] = "follow",
+        collisions: Annotated[Literal["refuse", "rename"], Query()] = "refuse",
+        filename: Annotated[str | None, Query(max_length=255, description="The name to save it under.")] = None,
+    ) -> Response:
+        """A ZIP of files under the served root, at once. Range, If-Range and If-None-Match are honoured."""
+        archive = Archive(
+            method=method, level=level, root=settings.root, symlinks=symlinks, collisions=collisions
+        )
+        paths = [cleaned(p) for p in path or [""]]
+        for one in paths:
+            archive.add(one or ".", one)
+        name = filename or page.zip_name(paths, settings.root)
+        resolved = await asyncio.to_thread(archive.resolve)
+        plan = await _plan(resolved, method, request.method)
+        return ZipResponse(request, plan, name)
+
+    async def _plan(resolved: Archive, method: str, http_method: str) -> Plan:
+        total = resolved.total_size
+        key = await asyncio.to_thread(resolved.identity)
+        if total is not None and total <= settings.survey_limit:
+            # A HEAD reads no file: where the length needs a survey that nobody has paid for, it is left out.
+            if http_method == "HEAD":
+                return plans.get(key) or await resolved.aplan(survey="nothing")
+            return await plans.get_or_make(key, lambda: resolved.aplan(survey="full"))
+        if method == "store":
+            return await plans.get_or_make(key, lambda: resolved.aplan(survey="sizes"))
+        return await resolved.aplan(survey="nothing")
+
+    @app.api_route("/", methods=["GET", "HEAD"], response_class=HTMLResponse, include_in_schema=False)
+    async def directory_page(path: str = "", number: Annotated[int, Query(alias="page", ge=1)] = 1) -> Response:
+        listing = await asyncio.to_thread(
+            page.list_directory, settings.root, cleaned(path), number, settings.entries_a_page
+        )
+        return HTMLResponse(page.render(listing), headers=_SECURITY_HEADERS | {"cache-control": "no-store"})
+
+    @app.get("/style.css", include_in_schema=False)
+    async def style() -> Response:
+        return Response(page.STYLE, media_type="text/css", headers={"cache-control": "max-age=3600"})
+
+    _add_error_handlers(app)
+    return app
+
+
+def cleaned(path: str) -> str:
+    """A path of a request, relative to the root, without empty and "." components; ".." stays, and is refused."""
+    return "/".join(component for component in path.split("/") if component not in ("", "."))
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    @app.exception_handler(PlanRefused)
+    async def refused(_: Request, error: PlanRefused) -> Response:
+        if all(one.missing for one in error.problems):
+            return problem(404, "Not Found", str(error))
+        return problem(422, "Entries Cannot Be Archived", str(error))
+
+    @app.exception_handler(InputError)
+    async def bad_input(_: Request, error: InputError) -> Response:
+        return problem(400, "Bad Request", str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def bad_parameter(_: Request, error: RequestValidationError) -> Response:
+        wrong = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in error.errors())
+        return problem(400, "Bad Request", wrong)
+
+    @app.exception_handler(SourceError)
+    @app.exception_handler(EncoderChanged)
+    async def source_failed(_: Request, error: BigZipError) -> Response:
+        return problem(503, "A File Failed", str(error), {"retry-after": "1"})
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_: Request, error: HTTPException) -> Response:
+        return problem(error.status_code, "Error", str(error.detail), error.headers)

@@ -1,0 +1,194 @@
+"""The web page: a directory beneath the root, with a link to the ZIP of everything in it."""
+
+import os
+import stat
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+from importlib.resources import files
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from bigzip.errors import EntryProblem, PlanRefused, SourceMissing
+from bigzip.sources.local import LocalDirectory
+
+STYLE: Final = files("bigzip.server").joinpath("style.css").read_text("utf-8")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One file or directory of a listing; size in bytes."""
+
+    name: str
+    is_directory: bool
+    size: int
+    modified: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One page of a directory: directories first, then files, by name."""
+
+    root_name: str
+    path: str
+    items: list[Item]
+    count: int
+    number: int
+    pages: int
+
+
+def list_directory(root: str, path: str, number: int, items_a_page: int) -> Listing:
+    """Page `number` (from 1) of the directory at `path` beneath `root`.
+
+    Raises:
+        PlanRefused: there is no such directory, or it may not be read.
+    """
+    directory = LocalDirectory(root)
+    try:
+        descriptor = directory.open_directory(path)
+        try:
+            with os.scandir(descriptor) as entries:
+                names = sorted((not e.is_dir(follow_symlinks=False), e.name) for e in entries)
+            pages = max(1, -(-len(names) // items_a_page))
+            number = min(number, pages)
+            shown = names[(number - 1) * items_a_page : number * items_a_page]
+            items = [item for _, name in shown if (item := _item(name, descriptor)) is not None]
+        finally:
+            os.close(descriptor)
+    except SourceMissing as error:
+        problem = EntryProblem(
+            entry=path, reason="is not there, or may not be read", remedy="check the path", missing=True
+        )
+        raise PlanRefused([problem]) from error
+    finally:
+        directory.close()
+    root_name = os.path.basename(os.path.realpath(root)) or "root"
+    return Listing(
+        root_name=root_name, path=path, items=items, count=len(names), number=number, pages=pages
+    )
+
+
+def zip_name(paths: list[str], root: str) -> str:
+    """The file name for the ZIP of `paths`: that of the one path there is, else the root's."""
+    path = paths[0] if len(paths) == 1 and paths[0] else os.path.realpath(root)
+    name = os.path.basename(path.rstrip("/")) or "archive"
+    return "".join(c if c.isprintable() else "_" for c in name) + ".zip"
+
+
+def render(listing: Listing) -> str:
+    """The page as HTML."""
+    here = [listing.root_name, *filter(None, listing.path.split("/"))]
+    rows = "".join(_row(listing.path, item) for item in listing.items)
+    if not rows:
+        rows = '<tr><td colspan="4">This directory is empty.</td></tr>'
+    title = escape(_shown("/".join(here)))
+    count = f"{listing.count:,} {'entry' if listing.count == 1 else 'entries'}"
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title} – bigzip</title>
+<link rel="stylesheet" href="/style.css">
+</head>
+<body>
+<main>
+<nav aria-label="Path">{_breadcrumbs(here)}</nav>
+<header>
+<h1>{escape(_shown(here[-1]))}</h1>
+<p class="actions"><a class="button" href="{_zip_link(listing.path, "store")}">Download as ZIP</a>
+<a class="button quiet" href="{_zip_link(listing.path, "auto")}">Smaller ZIP</a></p>
+<p class="note">{count}. A download that was cut can be resumed (<code>curl -C -</code>). The smaller ZIP is compressed;
+when it is large, its length is not known beforehand.</p>
+</header>
+<table>
+<thead><tr><th scope="col">Name</th><th scope="col" class="number">Size</th><th scope="col">Modified (UTC)</th>
+<th scope="col"><span class="hidden">ZIP</span></th></tr></thead>
+<tbody>{rows}</tbody>
+</table>
+{_pager(listing)}
+</main>
+</body>
+</html>
+"""
+
+
+def _item(name: str, descriptor: int) -> Item | None:
+    try:
+        status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+    except OSError:
+        return None  # deleted since the listing
+    return Item(
+        name=name,
+        is_directory=stat.S_ISDIR(status.st_mode),
+        size=status.st_size,
+        modified=status.st_mtime_ns // 1_000_000_000,
+    )
+
+
+def _row(path: str, item: Item) -> str:
+    below = f"{path}/{item.name}" if path else item.name
+    shown = escape(_shown(item.name))
+    if item.is_directory:
+        name = f'<a href="{_page_link(below)}">{shown}/</a>'
+        size = ""
+    else:
+        name, size = shown, f'<span title="{item.size:,} bytes">{human_size(item.size)}</span>'
+    label = escape(f"ZIP of {_shown(item.name)}", quote=True)
+    return (
+        f'<tr><td class="name">{name}</td><td class="number">{size}</td><td class="date">{_date(item.modified)}</td>'
+        f'<td><a href="{_zip_link(below, "store")}" aria-label="{label}">ZIP</a></td></tr>\n'
+    )
+
+
+def _breadcrumbs(here: list[str]) -> str:
+    links = []
+    for depth, name in enumerate(here[:-1]):
+        links.append(f'<a href="{_page_link("/".join(here[1 : depth + 1]))}">{escape(_shown(name))}</a> / ')
+    return "".join(links) + f'<span aria-current="page">{escape(_shown(here[-1]))}</span>'
+
+
+def _pager(listing: Listing) -> str:
+    if listing.pages == 1:
+        return ""
+    links = []
+    if listing.number > 1:
+        links.append(f'<a rel="prev" href="{_page_link(listing.path, listing.number - 1)}">Previous</a>')
+    links.append(f"Page {listing.number} of {listing.pages}")
+    if listing.number < listing.pages:
+        links.append(f'<a rel="next" href="{_page_link(listing.path, listing.number + 1)}">Next</a>')
+    return f'<nav aria-label="Pages" class="pager">{" ".join(links)}</nav>'
+
+
+def _page_link(path: str, number: int = 1) -> str:
+    query = ({"path": path} if path else {}) | ({"page": str(number)} if number > 1 else {})
+    return escape(f"/?{_encoded(query)}" if query else "/", quote=True)
+
+
+def _zip_link(path: str, method: str) -> str:
+    return escape(f"/v1/zip?{_encoded({'path': path, 'method': method, 'collisions': 'rename'})}", quote=True)
+
+
+def _encoded(query: dict[str, str]) -> str:
+    return urlencode(query, errors="surrogateescape", safe="/", quote_via=quote)
+
+
+def _shown(name: str) -> str:
+    """A name as it can be shown: undecodable bytes and control characters become a replacement character."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in name)
+
+
+def _date(seconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+    except (OverflowError, ValueError):
+        return ""
+
+
+def human_size(size: float) -> str:
+    """A size in bytes as people read it: `1.5 MB`; units of 1000."""
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} PB"

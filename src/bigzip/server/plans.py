@@ -1,0 +1,48 @@
+"""The plans of recent requests, so that a range of an archive does not survey what the request before it did."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from bigzip.archive import Plan
+
+MAX_ROWS: Final = 300_000
+"""Entries of all kept plans together; at about 100 bytes each."""
+
+
+class RecentPlans:
+    """Plans by key, the least recently used forgotten first. Requests for one key at one time share the work."""
+
+    def __init__(self, max_rows: int = MAX_ROWS) -> None:
+        self._max_rows = max_rows
+        self._rows = 0
+        self._plans: OrderedDict[str, Plan] = OrderedDict()
+        self._making: dict[str, asyncio.Task[Plan]] = {}
+
+    def get(self, key: str) -> Plan | None:
+        """The plan kept under `key`."""
+        if key in self._plans:
+            self._plans.move_to_end(key)
+        return self._plans.get(key)
+
+    async def get_or_make(self, key: str, make: Callable[[], Awaitable[Plan]]) -> Plan:
+        """The plan kept under `key`, or what `make` makes, for all who wait for it."""
+        if (plan := self.get(key)) is not None:
+            return plan
+        task = self._making.get(key)
+        if task is None:
+            task = self._making[key] = asyncio.ensure_future(self._make(key, make))
+        return await asyncio.shield(task)
+
+    async def _make(self, key: str, make: Callable[[], Awaitable[Plan]]) -> Plan:
+        try:
+            plan = await make()
+        finally:
+            del self._making[key]
+        if len(plan.table) <= self._max_rows:
+            self._plans[key] = plan
+            self._rows += len(plan.table)
+            while self._rows > self._max_rows:
+                self._rows -= len(self._plans.popitem(last=False)[1].table)
+        return plan

@@ -1,0 +1,63 @@
+"""Running the service in uvicorn."""
+
+import ipaddress
+import os
+import socket
+
+import uvicorn
+
+from bigzip.errors import InputError, OutputError
+from bigzip.server.app import create_app
+from bigzip.server.protocol import ResettableProtocol
+from bigzip.server.settings import Settings
+
+_BACKLOG = 2048
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket on a loopback address; port 0 takes a free one.
+
+    Raises:
+        InputError: `host` is not a loopback address. Without tokens, whoever reaches the service reads every file.
+        OutputError: the address cannot be had.
+    """
+    address = "127.0.0.1" if host == "localhost" else host
+    try:
+        loopback = ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise InputError(
+            f"--host {host}: without tokens the service listens on a loopback address only (127.0.0.1 or ::1)"
+        )
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise OutputError(f"{host}, port {port}: {error.strerror}; choose another with --port") from error
+    return listener
+
+
+def serve(settings: Settings, listener: socket.socket, *, quiet: bool = False) -> None:
+    """Serve until the process is told to stop (SIGINT, SIGTERM).
+
+    Raises:
+        InputError: the root is no directory that can be read.
+    """
+    if not os.path.isdir(settings.root) or not os.access(settings.root, os.R_OK | os.X_OK):
+        raise InputError(f"{settings.root}: is not a directory that can be read")
+    config = uvicorn.Config(
+        create_app(settings),
+        http=ResettableProtocol,
+        ws="none",
+        lifespan="off",
+        log_level="warning" if quiet else "info",
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+    with listener:
+        uvicorn.Server(config).run(sockets=[listener])
