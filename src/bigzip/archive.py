@@ -3,16 +3,15 @@
 import asyncio
 import copy
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, BinaryIO, Final, Literal, TypeVar
+from typing import Any, BinaryIO, Final, Literal, TypeVar, cast
 
 from bigzip.codecs.checksum import crc32 as crc32_of
 from bigzip.codecs.deflate import MAX_LEVEL, MIN_LEVEL
 from bigzip.errors import InputError, NotRepeatable, UnsatisfiableRange
 from bigzip.format.constants import MAX_16, MAX_32
-from bigzip.plan.encoding import Encoding
 from bigzip.plan.entry import Method
 from bigzip.plan.frozen import FrozenPlan
 from bigzip.plan.method import method_by_type
@@ -67,7 +66,7 @@ class Plan(FrozenPlan):
 
     async def aiter_bytes(
         self, start: int = 0, stop: int | None = None, *, progress: ProgressCallback | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """As `iter_bytes`; what may block is done in worker threads."""
         async for chunk in aiter_steps(self._driver(start, stop, progress)):
             yield chunk
@@ -133,7 +132,11 @@ class Plan(FrozenPlan):
 
     def _one_pass(self, *, can_overwrite: bool) -> OnePass:
         return OnePass(
-            self.table, self.encoding, self.comment, can_overwrite=can_overwrite, skip_missing=self.skip_missing
+            self.table,
+            self.encoding,
+            self.comment,
+            can_overwrite=can_overwrite,
+            skip_missing=self.skip_missing,
         )
 
     skip_missing = False
@@ -262,7 +265,7 @@ class Archive:
             PlanRefused: entries cannot be archived; each is named.
         """
         resolved = copy.copy(self)
-        resolved._table, resolved._is_shared, resolved._is_resolved = self._expanded(), True, True
+        vars(resolved).update(_table=self._expanded(), _is_shared=True, _is_resolved=True)
         return resolved
 
     @property
@@ -275,7 +278,10 @@ class Archive:
         return self._table.identity()
 
     def plan(
-        self, *, survey: Literal["full", "sizes", "nothing"] = "full", progress: ProgressCallback | None = None
+        self,
+        *,
+        survey: Literal["full", "sizes", "nothing"] = "full",
+        progress: ProgressCallback | None = None,
     ) -> Plan:
         """Learn what must be known, and freeze it; repeatable, each time from the sources as they are then.
 
@@ -292,7 +298,10 @@ class Archive:
         return self._plan(_choice(SurveyDepth, survey, "survey"), progress)
 
     async def aplan(
-        self, *, survey: Literal["full", "sizes", "nothing"] = "full", progress: ProgressCallback | None = None
+        self,
+        *,
+        survey: Literal["full", "sizes", "nothing"] = "full",
+        progress: ProgressCallback | None = None,
     ) -> Plan:
         """As `plan`, in worker threads."""
         table = await asyncio.to_thread(self._expanded)
@@ -310,7 +319,7 @@ class Archive:
         """
         return self._plan(SurveyDepth.NOTHING, None).iter_bytes(progress=progress)
 
-    async def aiter_bytes(self, *, progress: ProgressCallback | None = None) -> AsyncIterator[bytes]:
+    async def aiter_bytes(self, *, progress: ProgressCallback | None = None) -> AsyncGenerator[bytes, None]:
         """As `iter_bytes`; what may block is done in worker threads."""
         plan = await asyncio.to_thread(self._plan, SurveyDepth.NOTHING, None)
         async for chunk in plan.aiter_bytes(progress=progress):
@@ -354,9 +363,7 @@ class Archive:
         checksum = crc32_of(data)
         if size not in (None, len(data)) or crc32 not in (None, checksum):
             raise InputError(f"{name}: the data has another size or CRC-32 than was given")
-        self._table.append(
-            _DATA_BASE, name, payload=data, size=len(data), crc32=checksum, mode=mode, **options
-        )
+        self._table.append(_DATA_BASE, name, payload=data, size=len(data), crc32=checksum, mode=mode, **options)
 
     def _expanded(self) -> EntryTable:
         self._is_shared = True
@@ -379,15 +386,14 @@ class Archive:
 
 
 def _as_source(source: object) -> AnySource:
-    match source:
-        case Source() | AsyncSource():
-            return source
-        case _ if hasattr(source, "read"):
-            return IterableSource(file_chunks(source))
-        case AsyncIterable():
-            return AsyncIterableSource(source)
-        case Iterable():
-            return IterableSource(source)
+    if isinstance(source, Source | AsyncSource):
+        return source
+    if hasattr(source, "read"):
+        return IterableSource(file_chunks(cast("BinaryIO", source)))
+    if isinstance(source, AsyncIterable):
+        return AsyncIterableSource(source)
+    if isinstance(source, Iterable):
+        return IterableSource(source)
     raise InputError(f"{type(source).__name__} is no source: give a path, bytes, or an iterable of bytes")
 
 
@@ -427,9 +433,7 @@ def _write(driver: Driver, sink: FileSink) -> None:
         sink.put(item)
 
 
-def _to_target(
-    target: str | os.PathLike[str] | BinaryIO, overwrite: bool, write_to: Callable[[FileSink], None]
-) -> int:
+def _to_target(target: str | os.PathLike[str] | BinaryIO, overwrite: bool, write_to: Callable[[FileSink], None]) -> int:
     if isinstance(target, str | os.PathLike):
         with new_file(target, overwrite=overwrite) as sink:
             write_to(sink)

@@ -44,7 +44,9 @@ def parse_range(header: str | None, length: int) -> ByteRange | None:
         if last and int(last) < start:
             return None
     if start >= length:
-        raise UnsatisfiableRange(f"the range {header.strip()!r} begins past the end: there are {length} bytes", length=length)
+        raise UnsatisfiableRange(
+            f"the range {header.strip()!r} begins past the end: there are {length} bytes", length=length
+        )
     return ByteRange(start, stop)
 
 

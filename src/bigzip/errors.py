@@ -1,19 +1,19 @@
 """Every error that bigzip raises, and what the caller can do about each.
 
-    BigZipError
-    ├── InputError                what was asked for cannot be done: change the request
-    │   ├── PlanRefused           entries that cannot be archived, each named, with the reason
-    │   ├── NameRefused           one name that no entry may have
-    │   ├── ManifestError         a manifest or a saved plan that cannot be read
-    │   ├── NotRepeatable         bytes asked for twice, or by range, of something that can be read only once
-    │   ├── UnsatisfiableRange    a range outside the archive
-    │   └── OutputExists          the file to be written is there already
-    ├── SourceError               a source failed after it was accepted: plan again and try again
-    │   ├── SourceMissing         it is gone, or may not be read
-    │   ├── SourceChanged         its size, version or content is no longer what was planned
-    │   └── SourceReadError       reading it failed
-    ├── EncoderChanged            this machine compresses differently from the one that planned: plan again
-    └── OutputError               the place written to failed: free space, check the disk, try again
+BigZipError
+├── InputError                what was asked for cannot be done: change the request
+│   ├── PlanRefused           entries that cannot be archived, each named, with the reason
+│   ├── NameRefused           one name that no entry may have
+│   ├── ManifestError         a manifest or a saved plan that cannot be read
+│   ├── NotRepeatable         bytes asked for twice, or by range, of something that can be read only once
+│   ├── UnsatisfiableRange    a range outside the archive
+│   └── OutputExists          the file to be written is there already
+├── SourceError               a source failed after it was accepted: plan again and try again
+│   ├── SourceMissing         it is gone, or may not be read
+│   ├── SourceChanged         its size, version or content is no longer what was planned
+│   └── SourceReadError       reading it failed
+├── EncoderChanged            this machine compresses differently from the one that planned: plan again
+└── OutputError               the place written to failed: free space, check the disk, try again
 """
 
 from collections.abc import Sequence
@@ -123,4 +123,8 @@ class OutputError(BigZipError):
 
 def printable(text: str) -> str:
     """`text` with control characters and undecodable bytes escaped, so that no name can forge a line of a log."""
-    return "".join(c if c.isprintable() else c.encode("utf-8", "surrogateescape").hex(" ") for c in text) if not text.isprintable() else text
+    return (
+        "".join(c if c.isprintable() else c.encode("utf-8", "surrogateescape").hex(" ") for c in text)
+        if not text.isprintable()
+        else text
+    )

@@ -18,8 +18,8 @@ from bigzip.archive import Archive
 from bigzip.errors import InputError, ManifestError
 
 _FILE: Final = "file:"
-_WHOLE_FIELDS: Final = {"name": str, "method": str, "on_missing": str, "entries": list}
-_ENTRY_FIELDS: Final = {
+_WHOLE_FIELDS: Final[dict[str, type]] = {"name": str, "method": str, "on_missing": str, "entries": list}
+_ENTRY_FIELDS: Final[dict[str, type]] = {
     "source": str,
     "name": str,
     "size": int,

@@ -88,7 +88,10 @@ def create(
 ) -> None:
     """Make a ZIP of files and directories. Entries are named as the paths are given, as zip -r does."""
     request = _Request(
-        paths=tuple(paths or ()), directory=directory, manifest=manifest, output="" if out == STANDARD_OUTPUT else out
+        paths=tuple(paths or ()),
+        directory=directory,
+        manifest=manifest,
+        output="" if out == STANDARD_OUTPUT else out,
     )
     archive = request.archive(
         method=method,
@@ -106,7 +109,10 @@ def create(
     started = time.monotonic()
     plan = archive.plan(survey="nothing")
     if not plan.entries:
-        print("bigzip: warning: the archive is empty; some readers, unzip among them, refuse it", file=sys.stderr)
+        print(
+            "bigzip: warning: the archive is empty; some readers, unzip among them, refuse it",
+            file=sys.stderr,
+        )
     with progress_bar("Writing", quiet=quiet) as progress:
         if out == STANDARD_OUTPUT:
             size = _to_standard_output(plan, progress)
@@ -228,7 +234,11 @@ class _Request:
         if not self.paths and self.manifest is None:
             raise InputError("there is nothing to archive: give paths, or --manifest")
         named = [(path, _entry_name(path)) for path in self.paths]
-        settings = {"method": method, "on_missing": on_missing, "exclude": (*exclude, *self._output_globs(named))}
+        settings: dict[str, Any] = {
+            "method": method,
+            "on_missing": on_missing,
+            "exclude": (*exclude, *self._output_globs(named)),
+        }
         if self.manifest is None:
             archive = Archive(**options, **settings)
         else:

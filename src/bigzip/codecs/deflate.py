@@ -47,12 +47,10 @@ def compress_block(data: bytes, *, dictionary: bytes, level: int, final: bool) -
         The block's part of the deflate stream, whole bytes.
     """
     engine = isal_zlib if level <= _FASTEST_LEVELS else zlib_ng
-    compressor = (
-        engine.compressobj(level, engine.DEFLATED, _RAW_WINDOW_BITS, zdict=dictionary)
-        if dictionary
-        else engine.compressobj(level, engine.DEFLATED, _RAW_WINDOW_BITS)
-    )
-    return compressor.compress(data) + compressor.flush(engine.Z_FINISH if final else engine.Z_SYNC_FLUSH)
+    options = {"zdict": dictionary} if dictionary else {}
+    compressor = engine.compressobj(level, engine.DEFLATED, _RAW_WINDOW_BITS, **options)
+    block: bytes = compressor.compress(data) + compressor.flush(engine.Z_FINISH if final else engine.Z_SYNC_FLUSH)
+    return block
 
 
 def worst_case_size(size: int) -> int:

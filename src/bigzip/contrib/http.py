@@ -47,9 +47,7 @@ class Answer:
     """Whether the archive's bytes, and not a problem document or nothing, follow."""
 
 
-def answer(
-    representation: Representation, *, method: str, headers: Mapping[str, str], http_version: str
-) -> Answer:
+def answer(representation: Representation, *, method: str, headers: Mapping[str, str], http_version: str) -> Answer:
     """The answer to a GET or HEAD request.
 
     Args:

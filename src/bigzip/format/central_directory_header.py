@@ -1,26 +1,26 @@
 """Central directory header (APPNOTE 4.3.12).
 
-    OFFSET | SIZE | FIELD
-         0 |    4 | central file header signature (0x02014b50)
-         4 |    2 | version made by
-         6 |    2 | version needed to extract
-         8 |    2 | general purpose bit flag
-        10 |    2 | compression method
-        12 |    2 | last mod file time
-        14 |    2 | last mod file date
-        16 |    4 | crc-32
-        20 |    4 | compressed size
-        24 |    4 | uncompressed size
-        28 |    2 | file name length
-        30 |    2 | extra field length
-        32 |    2 | file comment length
-        34 |    2 | disk number start
-        36 |    2 | internal file attributes
-        38 |    4 | external file attributes
-        42 |    4 | relative offset of local header
-        46 |    n | file name
-      46+n |    m | extra field
-    46+n+m |    k | file comment
+OFFSET | SIZE | FIELD
+     0 |    4 | central file header signature (0x02014b50)
+     4 |    2 | version made by
+     6 |    2 | version needed to extract
+     8 |    2 | general purpose bit flag
+    10 |    2 | compression method
+    12 |    2 | last mod file time
+    14 |    2 | last mod file date
+    16 |    4 | crc-32
+    20 |    4 | compressed size
+    24 |    4 | uncompressed size
+    28 |    2 | file name length
+    30 |    2 | extra field length
+    32 |    2 | file comment length
+    34 |    2 | disk number start
+    36 |    2 | internal file attributes
+    38 |    4 | external file attributes
+    42 |    4 | relative offset of local header
+    46 |    n | file name
+  46+n |    m | extra field
+46+n+m |    k | file comment
 """
 
 from struct import Struct
@@ -79,13 +79,8 @@ class CentralDirectoryHeader(NamedTuple):
         name_length, extra_length = values[10:12]
         name_end = FIXED_SIZE + name_length
         extra_end = name_end + extra_length
-        return cls(
-            *values[1:10],
-            *values[13:],
-            record[FIXED_SIZE:name_end],
-            record[name_end:extra_end],
-            record[extra_end:],
-        )
+        texts = (record[FIXED_SIZE:name_end], record[name_end:extra_end], record[extra_end:])
+        return cls._make((*values[1:10], *values[13:], *texts))
 
 
 def record_size(fixed: bytes) -> int:

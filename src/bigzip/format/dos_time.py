@@ -1,9 +1,9 @@
 """MS-DOS date and time (APPNOTE 4.4.6): local time without a zone, from 1980 to 2107, in steps of two seconds.
 
-    BITS  | DATE FIELD           BITS  | TIME FIELD
-     0-4  | day, 1 to 31          0-4  | seconds divided by 2
-     5-8  | month, 1 to 12        5-10 | minute
-     9-15 | year since 1980      11-15 | hour
+BITS  | DATE FIELD           BITS  | TIME FIELD
+ 0-4  | day, 1 to 31          0-4  | seconds divided by 2
+ 5-8  | month, 1 to 12        5-10 | minute
+ 9-15 | year since 1980      11-15 | hour
 """
 
 from datetime import UTC, datetime

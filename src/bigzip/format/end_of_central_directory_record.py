@@ -1,15 +1,15 @@
 """End of central directory record (APPNOTE 4.3.16).
 
-    OFFSET | SIZE | FIELD
-         0 |    4 | signature (0x06054b50)
-         4 |    2 | number of this disk (0)
-         6 |    2 | number of the disk with the start of the central directory (0)
-         8 |    2 | total number of entries on this disk
-        10 |    2 | total number of entries
-        12 |    4 | size of the central directory
-        16 |    4 | offset of the start of the central directory
-        20 |    2 | comment length
-        22 |    n | comment
+OFFSET | SIZE | FIELD
+     0 |    4 | signature (0x06054b50)
+     4 |    2 | number of this disk (0)
+     6 |    2 | number of the disk with the start of the central directory (0)
+     8 |    2 | total number of entries on this disk
+    10 |    2 | total number of entries
+    12 |    4 | size of the central directory
+    16 |    4 | offset of the start of the central directory
+    20 |    2 | comment length
+    22 |    n | comment
 """
 
 from struct import Struct
@@ -40,7 +40,7 @@ class EndOfCentralDirectoryRecord(NamedTuple):
     def decode(cls, record: bytes) -> Self:
         """The values of a whole record, comment included."""
         _, *values, _ = _FIXED.unpack_from(record)
-        return cls(*values, record[FIXED_SIZE:])
+        return cls._make((*values, record[FIXED_SIZE:]))
 
 
 def comment_length(fixed: bytes) -> int:

@@ -1,10 +1,10 @@
 """Extended timestamp extra field (Info-ZIP's 0x5455), with the modification time alone.
 
-    OFFSET | SIZE | FIELD
-         0 |    2 | header id (0x5455)
-         2 |    2 | data size (5)
-         4 |    1 | flags (bit 0: modification time present)
-         5 |    4 | modification time, seconds since 1970-01-01 UTC, signed
+OFFSET | SIZE | FIELD
+     0 |    2 | header id (0x5455)
+     2 |    2 | data size (5)
+     4 |    1 | flags (bit 0: modification time present)
+     5 |    4 | modification time, seconds since 1970-01-01 UTC, signed
 """
 
 from struct import Struct

@@ -1,9 +1,9 @@
 """The extra field as a sequence of blocks (APPNOTE 4.5.1).
 
-    OFFSET | SIZE | FIELD
-         0 |    2 | header id
-         2 |    2 | data size (n)
-         4 |    n | data
+OFFSET | SIZE | FIELD
+     0 |    2 | header id
+     2 |    2 | data size (n)
+     4 |    n | data
 """
 
 from collections.abc import Iterator

@@ -1,19 +1,19 @@
 """Local file header (APPNOTE 4.3.7).
 
-    OFFSET | SIZE | FIELD
-         0 |    4 | local file header signature (0x04034b50)
-         4 |    2 | version needed to extract
-         6 |    2 | general purpose bit flag
-         8 |    2 | compression method
-        10 |    2 | last mod file time
-        12 |    2 | last mod file date
-        14 |    4 | crc-32
-        18 |    4 | compressed size
-        22 |    4 | uncompressed size
-        26 |    2 | file name length
-        28 |    2 | extra field length
-        30 |    n | file name
-      30+n |    m | extra field
+OFFSET | SIZE | FIELD
+     0 |    4 | local file header signature (0x04034b50)
+     4 |    2 | version needed to extract
+     6 |    2 | general purpose bit flag
+     8 |    2 | compression method
+    10 |    2 | last mod file time
+    12 |    2 | last mod file date
+    14 |    4 | crc-32
+    18 |    4 | compressed size
+    22 |    4 | uncompressed size
+    26 |    2 | file name length
+    28 |    2 | extra field length
+    30 |    n | file name
+  30+n |    m | extra field
 """
 
 from struct import Struct
@@ -40,7 +40,7 @@ class LocalFileHeader(NamedTuple):
 
     def encode(self) -> bytes:
         """The record's bytes: `FIXED_SIZE` and the lengths of name and extra field."""
-        *fixed, file_name, extra_field = self
+        fixed, file_name, extra_field = self[:-2], self.file_name, self.extra_field
         return _FIXED.pack(SIGNATURE, *fixed, len(file_name), len(extra_field)) + file_name + extra_field
 
     @classmethod
@@ -48,7 +48,7 @@ class LocalFileHeader(NamedTuple):
         """The values of a whole record, of `record_size` bytes."""
         _, *fixed, name_length, _ = _FIXED.unpack_from(record)
         name_end = FIXED_SIZE + name_length
-        return cls(*fixed, record[FIXED_SIZE:name_end], record[name_end:])
+        return cls._make((*fixed, record[FIXED_SIZE:name_end], record[name_end:]))
 
 
 def record_size(fixed: bytes) -> int:

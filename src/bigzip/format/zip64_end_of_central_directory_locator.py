@@ -1,10 +1,10 @@
 """Zip64 end of central directory locator (APPNOTE 4.3.15).
 
-    OFFSET | SIZE | FIELD
-         0 |    4 | signature (0x07064b50)
-         4 |    4 | number of the disk with the start of the zip64 end of central directory record (0)
-         8 |    8 | relative offset of the zip64 end of central directory record
-        16 |    4 | total number of disks (1)
+OFFSET | SIZE | FIELD
+     0 |    4 | signature (0x07064b50)
+     4 |    4 | number of the disk with the start of the zip64 end of central directory record (0)
+     8 |    8 | relative offset of the zip64 end of central directory record
+    16 |    4 | total number of disks (1)
 """
 
 from struct import Struct

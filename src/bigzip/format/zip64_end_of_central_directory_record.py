@@ -1,16 +1,16 @@
 """Zip64 end of central directory record (APPNOTE 4.3.14), version 1, without an extensible data sector.
 
-    OFFSET | SIZE | FIELD
-         0 |    4 | signature (0x06064b50)
-         4 |    8 | size of this record without its first 12 bytes (44)
-        12 |    2 | version made by
-        14 |    2 | version needed to extract (45)
-        16 |    4 | number of this disk (0)
-        20 |    4 | number of the disk with the start of the central directory (0)
-        24 |    8 | total number of entries on this disk
-        32 |    8 | total number of entries
-        40 |    8 | size of the central directory
-        48 |    8 | offset of the start of the central directory
+OFFSET | SIZE | FIELD
+     0 |    4 | signature (0x06064b50)
+     4 |    8 | size of this record without its first 12 bytes (44)
+    12 |    2 | version made by
+    14 |    2 | version needed to extract (45)
+    16 |    4 | number of this disk (0)
+    20 |    4 | number of the disk with the start of the central directory (0)
+    24 |    8 | total number of entries on this disk
+    32 |    8 | total number of entries
+    40 |    8 | size of the central directory
+    48 |    8 | offset of the start of the central directory
 """
 
 from struct import Struct

@@ -14,16 +14,16 @@ _SLOTS_A_NAME = 16
 
 
 class Collision(NamedTuple):
-    """The entry at `index` collides with the one named `other`."""
+    """The entry at `row` collides with the one named `other`."""
 
-    index: int
+    row: int
     other: str
     is_repeated_directory: bool
     """The same directory is listed again, which says nothing new."""
 
 
 def find_collisions(names: Sequence[str]) -> list[Collision]:
-    """The entries that collide with an earlier one, or stand where a directory must be; in order of their index.
+    """The entries that collide with an earlier one, or stand where a directory must be; in their order.
 
     A directory's name ends in a slash. A table of one byte for each of 16 slots a name finds the suspects first, so
     that a million names cost 16 MB for a moment, and only the suspects, about one in sixteen, are held as strings.
@@ -31,17 +31,17 @@ def find_collisions(names: Sequence[str]) -> list[Collision]:
     suspects = _Suspects(names)
     first: dict[str, str] = {}
     collisions = []
-    for index, (name, key) in enumerate(_folded(names)):
+    for row, (name, key) in enumerate(_folded(names)):
         if suspects.may_contain(key):
             other = first.setdefault(key, name)
             if other is not name and not (_is_directory(name) and _is_directory(other) and name != other):
-                collisions.append(Collision(index, other, _is_directory(name) and name == other))
+                collisions.append(Collision(row, other, _is_directory(name) and name == other))
     needed = _needed_directories(names)
     if needed:
-        taken = {collision.index for collision in collisions}
-        for index, (name, key) in enumerate(_folded(names)):
-            if key in needed and not _is_directory(name) and index not in taken:
-                collisions.append(Collision(index, needed[key], False))
+        taken = {collision.row for collision in collisions}
+        for row, (name, key) in enumerate(_folded(names)):
+            if key in needed and not _is_directory(name) and row not in taken:
+                collisions.append(Collision(row, needed[key], False))
     return sorted(collisions)
 
 
@@ -49,12 +49,12 @@ def renamed(names: Sequence[str], collisions: Sequence[Collision]) -> dict[int, 
     """A free name for each colliding file: `name (2).ext`. Holds every folded name for a moment."""
     taken = {key for _, key in _folded(names)} | _needed_directories(names).keys()
     new_names = {}
-    for index, *_ in collisions:
+    for row, *_ in collisions:
         number = 2
-        while folded(candidate := numbered(names[index], number)) in taken:
+        while folded(candidate := numbered(names[row], number)) in taken:
             number += 1
         taken.add(folded(candidate))
-        new_names[index] = candidate
+        new_names[row] = candidate
     return new_names
 
 

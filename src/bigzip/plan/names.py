@@ -37,7 +37,8 @@ _DRIVE: Final = re.compile(r"[A-Za-z]:")
 _BAD_COMPONENT: Final = re.compile(r"(?:^|/)(?:\.{1,2})?(?:/|$)")
 _NOT_FOR_WINDOWS: Final = re.compile(r'[<>:"|?*]|[. ](?=/|$)')
 _DEVICE: Final = re.compile(
-    r"(^|/)(con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])(?=\.|/|$| +(?:\.|/|$))", re.IGNORECASE
+    r"(^|/)(con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])(?=\.|/|$| +(?:\.|/|$))",
+    re.IGNORECASE,
 )
 _SUSPICIOUS: Final = re.compile(
     "|".join(p.pattern for p in (_CONTROL, _UNDECODABLE, _BAD_COMPONENT, _NOT_FOR_WINDOWS)) + r"|\\|" + _DEVICE.pattern,
@@ -65,7 +66,8 @@ def checked_name(name: str, policy: NamePolicy) -> str:
         raise NameRefused("the name is an absolute path", "give a name relative to the archive")
     if _BAD_COMPONENT.search(name):
         raise NameRefused(
-            "the name has an empty, '.' or '..' component", "give a name that lies inside the archive, or use -C"
+            "the name has an empty, '.' or '..' component",
+            "give a name that lies inside the archive, or use -C",
         )
     if policy is NamePolicy.AS_IS:
         if _UNDECODABLE.search(name):

@@ -66,9 +66,7 @@ def is_wide(form: Form, size: int, encoded_size: int) -> bool:
 
 
 def _has_timestamp(modified: int | None) -> "TypeIs[int]":
-    return (
-        modified is not None and extended_timestamp.MIN_SECONDS <= modified <= extended_timestamp.MAX_SECONDS
-    )
+    return modified is not None and extended_timestamp.MIN_SECONDS <= modified <= extended_timestamp.MAX_SECONDS
 
 
 def _is_zip64(facts: Facts) -> bool:

@@ -95,7 +95,12 @@ def _entry_fields(table: EntryTable, encoding: Encoding, row: int) -> dict[str, 
 
 
 def _append(table: EntryTable, encoding: Encoding, fields: dict[str, Any]) -> None:
-    form, size, root, name = _FORMS[fields["form"]], int(fields["size"]), str(fields["root"]), str(fields["name"])
+    form, size, root, name = (
+        _FORMS[fields["form"]],
+        int(fields["size"]),
+        str(fields["root"]),
+        str(fields["name"]),
+    )
     if root == OBJECT_ROOT or size < 0:
         raise ValueError(f"root {root!r}, size {size}")
     if checked_name(name.removesuffix("/"), NamePolicy.AS_IS) + "/" * name.endswith("/") != name:

@@ -15,7 +15,7 @@ import copy
 from array import array
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, overload
 
 from bigzip.plan.entry import Method
 from bigzip.sources.source import AnySource
@@ -200,7 +200,15 @@ class EntryTable:
         """The same for tables that were filled alike; differs between kinds of machine, so for caches alone."""
         digest = blake2b(repr((self._bases, sorted(self._comments.items()))).encode(), digest_size=16)
         digest.update(self._heap)
-        for column in (self._ends, self._base, self._sizes, self._crc32s, self._modified, self._modes, self._flags):
+        for column in (
+            self._ends,
+            self._base,
+            self._sizes,
+            self._crc32s,
+            self._modified,
+            self._modes,
+            self._flags,
+        ):
             digest.update(column)
         return digest.hexdigest()
 
@@ -229,7 +237,7 @@ class EntryTable:
             method=method or other.method(row),
             level=other.level(row),
             comment=other.comment(row),
-            source=other._objects.get(row),
+            source=other.source_object(row) if base.root == OBJECT_ROOT else None,
         )
 
 
@@ -242,10 +250,13 @@ class Names(Sequence[str]):
     def __len__(self) -> int:
         return len(self._table)
 
-    def __getitem__(self, row):  # type: ignore[no-untyped-def, override]  # slices are not needed here
-        if not 0 <= row < len(self._table):
-            raise IndexError(row)
-        return self._table.name(row)
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[str]: ...
+    def __getitem__(self, row: int | slice) -> str | list[str]:
+        rows = range(len(self._table))[row]
+        return self._table.name(rows) if isinstance(rows, int) else [self._table.name(one) for one in rows]
 
     def __iter__(self) -> Iterator[str]:
         return map(self._table.name, range(len(self._table)))

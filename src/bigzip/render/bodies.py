@@ -136,7 +136,7 @@ def check_crc32(actual: int, expected: int | None) -> None:
         raise SourceChanged(f"the data is not what was planned: its CRC-32 is {actual:08x}, not {expected:08x}")
 
 
-def _advanced(position: int, chunk: bytes | None, stop: int) -> int:
+def _advanced(position: int, chunk: bytes, stop: int) -> int:
     if not chunk:
         raise SourceChanged(f"the data ended at byte {position}, {stop - position} bytes too early")
     if position + len(chunk) > stop:

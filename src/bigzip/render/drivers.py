@@ -6,14 +6,14 @@ work at a time. Only sources that need the event loop are read on it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from enum import Enum
 from typing import Final
 
 from bigzip.errors import InputError, SourceError, SourceReadError
 from bigzip.plan.table import DATA_ROOT, OBJECT_ROOT, EntryTable
 from bigzip.progress import Progress, ProgressCallback
-from bigzip.render.steps import Open, Overwrite, Pull, Steps
+from bigzip.render.steps import Open, Overwrite, Pull, Step, Steps
 from bigzip.sources.memory import MemorySource
 from bigzip.sources.registry import OpenRoots
 from bigzip.sources.source import AnySource, needs_event_loop
@@ -67,9 +67,7 @@ class Driver:
             return self._held.pop()
         while True:
             try:
-                step = (
-                    self._steps.throw(reply) if isinstance(reply, SourceError) else self._steps.send(reply)
-                )
+                step = self._next_step(reply)
             except StopIteration:
                 self._close_reader()
                 self._report(len(self._table))
@@ -79,15 +77,11 @@ class Driver:
             reply = None
             match step:
                 case bytes():
-                    if self._pieces_size + len(step) > 2 * CHUNK_SIZE:
-                        return self._after_pieces(step)
-                    self._pieces.append(step)
-                    self._pieces_size += len(step)
-                    if self._pieces_size >= CHUNK_SIZE:
-                        return self._take_pieces()
+                    if (chunk := self._collect(step)) is not None:
+                        return chunk
+                case Pull() if self._async_reader is not None:
+                    return Signal.AWAIT_DATA
                 case Pull():
-                    if self._async_reader is not None:
-                        return Signal.AWAIT_DATA
                     reply = self._pull()
                 case Open(row, start, stop):
                     self._open(row, start, stop)
@@ -119,6 +113,11 @@ class Driver:
         self._steps.close()
         self._close_reader()
         self._roots.close()
+
+    def _next_step(self, reply: bytes | SourceError | None) -> Step:
+        if reply is None:
+            return next(self._steps)
+        return self._steps.throw(reply) if isinstance(reply, SourceError) else self._steps.send(reply)
 
     def _open(self, row: int, start: int, stop: int | None) -> None:
         self._close_reader()
@@ -179,6 +178,14 @@ class Driver:
         if isinstance(reader, Generator):
             reader.close()
 
+    def _collect(self, piece: bytes) -> Advance | None:
+        """Keep a piece until enough are together; what is to be handed on now, if anything is."""
+        if self._pieces_size + len(piece) > 2 * CHUNK_SIZE:
+            return self._after_pieces(piece)
+        self._pieces.append(piece)
+        self._pieces_size += len(piece)
+        return self._take_pieces() if self._pieces_size >= CHUNK_SIZE else None
+
     def _take_pieces(self) -> bytes:
         pieces = b"".join(self._pieces)
         self._pieces, self._pieces_size = [], 0
@@ -217,7 +224,7 @@ def iter_steps(driver: Driver) -> Iterator[bytes | Overwrite]:
         driver.close()
 
 
-async def aiter_steps(driver: Driver) -> AsyncIterator[bytes]:
+async def aiter_steps(driver: Driver) -> AsyncGenerator[bytes, None]:
     """As `iter_steps`, with the work done in worker threads."""
     loop = asyncio.get_running_loop()
     work: asyncio.Future[Advance] | None = None
@@ -242,4 +249,13 @@ async def aiter_steps(driver: Driver) -> AsyncIterator[bytes]:
             driver.close()
         else:
             # Cancelled while a thread is at work: what it uses must not be closed under it.
-            work.add_done_callback(lambda done: (done.exception(), driver.close()))
+            work.add_done_callback(_closer(driver))
+
+
+def _closer(driver: Driver) -> Callable[[asyncio.Future[Advance]], None]:
+    def close(work: asyncio.Future[Advance]) -> None:
+        if not work.cancelled():
+            work.exception()  # looked at, so that nobody is told that it was not
+        driver.close()
+
+    return close

@@ -16,10 +16,10 @@ from bigzip.plan import records
 from bigzip.plan.encoding import Encoding
 from bigzip.plan.entry import Form, Method
 from bigzip.plan.layout import ROWS_A_RUN, end_records
+from bigzip.plan.method import smallest
 from bigzip.plan.records import Facts
 from bigzip.plan.report import missing_report
 from bigzip.plan.table import UNKNOWN, EntryTable
-from bigzip.plan.method import smallest
 from bigzip.render.bodies import check_crc32, render_body
 from bigzip.render.steps import Intake, Open, Overwrite, Steps
 

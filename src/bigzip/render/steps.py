@@ -39,7 +39,7 @@ PULL: Final = Pull()
 
 Step = bytes | Open | Pull | Overwrite
 R = TypeVar("R")
-Steps = Generator[Step, bytes | None, R]
+Steps = Generator[Step, bytes, R]
 
 
 class Intake:

@@ -35,7 +35,8 @@ def create_app(settings: Settings) -> FastAPI:
     async def zip_of_files(
         request: Request,
         path: Annotated[
-            list[str] | None, Query(description="A file or directory beneath the root; by default the root itself.")
+            list[str] | None,
+            Query(description="A file or directory beneath the root; by default the root itself."),
         ] = None,
         method: Annotated[Literal["store", "deflate", "auto"], Query()] = "store",
         level: Annotated[int | None, Query(ge=1, le=9)] = None,
@@ -44,9 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
         filename: Annotated[str | None, Query(max_length=255, description="The name to save it under.")] = None,
     ) -> Response:
         """A ZIP of files under the served root, at once. Range, If-Range and If-None-Match are honoured."""
-        archive = Archive(
-            method=method, level=level, root=settings.root, symlinks=symlinks, collisions=collisions
-        )
+        archive = Archive(method=method, level=level, root=settings.root, symlinks=symlinks, collisions=collisions)
         paths = [cleaned(p) for p in path or [""]]
         for one in paths:
             archive.add(one or ".", one)

@@ -63,9 +63,7 @@ def list_directory(root: str, path: str, number: int, items_a_page: int) -> List
     finally:
         directory.close()
     root_name = os.path.basename(os.path.realpath(root)) or "root"
-    return Listing(
-        root_name=root_name, path=path, items=items, count=len(names), number=number, pages=pages
-    )
+    return Listing(root_name=root_name, path=path, items=items, count=len(names), number=number, pages=pages)
 
 
 def zip_name(paths: list[str], root: str) -> str:
@@ -88,7 +86,7 @@ def render(listing: Listing) -> str:
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title} – bigzip</title>
+<title>{title} &ndash; bigzip</title>
 <link rel="stylesheet" href="/style.css">
 </head>
 <body>

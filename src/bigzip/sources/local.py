@@ -171,7 +171,11 @@ def _open_with_openat2(directory: int, path: bytes, flags: int) -> int:
     how = _hows[flags]
     while True:
         descriptor = _syscall(
-            ctypes.c_long(_SYS_OPENAT2), directory, ctypes.c_char_p(path), ctypes.byref(how), ctypes.sizeof(how)
+            ctypes.c_long(_SYS_OPENAT2),
+            directory,
+            ctypes.c_char_p(path),
+            ctypes.byref(how),
+            ctypes.sizeof(how),
         )
         if descriptor >= 0:
             return int(descriptor)

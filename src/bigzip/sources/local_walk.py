@@ -4,7 +4,6 @@ Names are compared as bytes, so the order depends on neither locale nor file sys
 own descriptor and closed before the next one is opened: depth costs no descriptors.
 """
 
-import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -125,41 +124,51 @@ def _list(
         yield _problem(pending.path, "is a directory that may not be read", "change its permissions, or exclude it")
         return
     prefix = pending.path + "/" if pending.path else ""
-    real_prefix = pending.real_path + "/" if pending.real_path else ""
     try:
-        for raw_name in names:
-            name = os.fsdecode(raw_name)
-            path = prefix + name
-            if excluded(path):
+        for name in names:
+            if excluded(prefix + os.fsdecode(name)):
                 continue
-            try:
-                status = os.stat(raw_name, dir_fd=descriptor, follow_symlinks=False)
-            except OSError as error:
-                if error.errno != errno.ENOENT:
-                    yield _problem(path, "may not be read", "change its permissions, or exclude it")
-                continue  # deleted since the listing: as if the walk had been a moment later
-            kind = stat.S_IFMT(status.st_mode)
-            if kind == stat.S_IFREG:
-                if _may_read(raw_name, descriptor):
-                    yield Found(path, real_prefix + name, status)
-                else:
-                    yield _problem(path, *_unreadable(kind))
-            elif kind == stat.S_IFDIR:
-                yield _Pending(path, real_prefix + name, status, pending.link_parents)
-            elif kind == stat.S_IFLNK:
-                if symlinks is SymlinkPolicy.STORE:
-                    yield Found(path, real_prefix + name, status)
-                elif symlinks is SymlinkPolicy.FOLLOW:
-                    yield _follow(directory, pending, path, real_prefix + name)
-            else:
-                yield _problem(path, *_unreadable(kind))
+            found = _look(directory, pending, descriptor, name, symlinks)
+            if found is not None:
+                yield found
     finally:
         os.close(descriptor)
 
 
-def _follow(
-    directory: LocalDirectory, pending: _Pending, path: str, link: str
-) -> Found | EntryProblem | _Pending:
+def _look(
+    directory: LocalDirectory,
+    pending: _Pending,
+    descriptor: int,
+    raw_name: bytes,
+    symlinks: SymlinkPolicy,
+) -> Found | EntryProblem | _Pending | None:
+    """What stands under one name in the directory that `descriptor` is open on; None where nothing is to be had."""
+    name = os.fsdecode(raw_name)
+    path = f"{pending.path}/{name}" if pending.path else name
+    real_path = f"{pending.real_path}/{name}" if pending.real_path else name
+    try:
+        status = os.stat(raw_name, dir_fd=descriptor, follow_symlinks=False)
+    except FileNotFoundError:
+        return None  # deleted since the listing: as if the walk had been a moment later
+    except OSError:
+        return _problem(path, *_unreadable(0))
+    kind = stat.S_IFMT(status.st_mode)
+    if kind == stat.S_IFDIR:
+        return _Pending(path, real_path, status, pending.link_parents)
+    if kind == stat.S_IFLNK:
+        match symlinks:
+            case SymlinkPolicy.STORE:
+                return Found(path, real_path, status)
+            case SymlinkPolicy.SKIP:
+                return None
+            case SymlinkPolicy.FOLLOW:
+                return _follow(directory, pending, path, real_path)
+    if kind == stat.S_IFREG and _may_read(raw_name, descriptor):
+        return Found(path, real_path, status)
+    return _problem(path, *_unreadable(kind))
+
+
+def _follow(directory: LocalDirectory, pending: _Pending, path: str, link: str) -> Found | EntryProblem | _Pending:
     """What the symbolic link at the real path `link` leads to."""
     root = os.path.realpath(directory.path)
     target = os.path.realpath(os.path.join(root, link))

@@ -35,8 +35,10 @@ class SourceFacts:
 class Source(Protocol):
     """Bytes that can be read without an event loop."""
 
-    repeatable: bool
-    """Whether `read` may be called more than once, and for a part."""
+    @property
+    def repeatable(self) -> bool:
+        """Whether `read` may be called more than once, and for a part."""
+        ...
 
     def facts(self) -> SourceFacts:
         """Look at the source; repeatable.
@@ -65,7 +67,10 @@ class Source(Protocol):
 class AsyncSource(Protocol):
     """Bytes that can be read only with an event loop; as `Source` otherwise."""
 
-    repeatable: bool
+    @property
+    def repeatable(self) -> bool:
+        """As `Source.repeatable`."""
+        ...
 
     def facts(self) -> SourceFacts:
         """As `Source.facts`; must not wait."""

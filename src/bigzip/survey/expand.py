@@ -121,7 +121,10 @@ class _Expansion:
         except SourceMissing as missing:
             self._problems.append(
                 EntryProblem(
-                    entry=path, reason=missing.reason, remedy="check the path and its permissions", missing=True
+                    entry=path,
+                    reason=missing.reason,
+                    remedy="check the path and its permissions",
+                    missing=True,
                 )
             )
             return
@@ -137,9 +140,7 @@ class _Expansion:
                 if isinstance(found, EntryProblem):
                     shown = os.path.join(path, found.entry) if found.entry not in ("", start) else path
                     self._problems.append(
-                        EntryProblem(
-                            entry=shown, reason=found.reason, remedy=found.remedy, missing=found.missing
-                        )
+                        EntryProblem(entry=shown, reason=found.reason, remedy=found.remedy, missing=found.missing)
                     )
                 elif not (found.path == "" and self._excluded(name)):
                     self._add_found(row, directory, found, name)
@@ -276,7 +277,7 @@ def _leads_out(name: str, target: str) -> bool:
 
 def _matcher(globs: Sequence[str]) -> Callable[[str], bool]:
     if not globs:
-        return lambda name: False
+        return lambda _: False
     pattern = re.compile("|".join(translate(glob.rstrip("/")) for glob in globs))
     return lambda name: bool(pattern.match(name) or pattern.match(name.rpartition("/")[2]))
 
@@ -286,13 +287,13 @@ def _without_collisions(table: EntryTable, policy: CollisionPolicy) -> EntryTabl
     collisions = find_collisions(names)
     if not collisions:
         return table
-    repeated = {collision.index for collision in collisions if collision.is_repeated_directory}
+    repeated = {collision.row for collision in collisions if collision.is_repeated_directory}
     collisions = [collision for collision in collisions if not collision.is_repeated_directory]
     if policy is CollisionPolicy.REFUSE and collisions:
         raise PlanRefused(
             [
                 EntryProblem(
-                    entry=names[collision.index],
+                    entry=names[collision.row],
                     reason=f"the name collides with that of {collision.other!r}, here or on other systems",
                     remedy="rename or exclude one of them, or let collisions be renamed",
                 )
