@@ -349,6 +349,8 @@ class Archive:
         return self._plan(SurveyDepth.NOTHING, None).write(target, overwrite=overwrite, progress=progress)
 
     def _add_path(self, path: str, name: str | None, **columns: Any) -> None:
+        if not path:
+            raise InputError("a path is empty; give the path of a file or directory")
         scheme, separator, _ = path.partition("://")
         if separator and scheme.isalnum():
             raise InputError(f"{path}: sources of kind {scheme!r} are not known")

@@ -14,12 +14,10 @@ _SLOTS_A_NAME = 16
 
 
 class Collision(NamedTuple):
-    """The entry at `row` collides with the one named `other`."""
+    """The entry at `row` collides with the one at `other`."""
 
     row: int
-    other: str
-    is_repeated_directory: bool
-    """The same directory is listed again, which says nothing new."""
+    other: int
 
 
 def find_collisions(names: Sequence[str]) -> list[Collision]:
@@ -29,19 +27,19 @@ def find_collisions(names: Sequence[str]) -> list[Collision]:
     that a million names cost 16 MB for a moment, and only the suspects, about one in sixteen, are held as strings.
     """
     suspects = _Suspects(names)
-    first: dict[str, str] = {}
+    first: dict[str, int] = {}
     collisions = []
     for row, (name, key) in enumerate(_folded(names)):
         if suspects.may_contain(key):
-            other = first.setdefault(key, name)
-            if other is not name and not (_is_directory(name) and _is_directory(other) and name != other):
-                collisions.append(Collision(row, other, _is_directory(name) and name == other))
+            other = first.setdefault(key, row)
+            if other != row and not _merge(name, names[other]):
+                collisions.append(Collision(row, other))
     needed = _needed_directories(names)
     if needed:
         taken = {collision.row for collision in collisions}
         for row, (name, key) in enumerate(_folded(names)):
             if key in needed and not _is_directory(name) and row not in taken:
-                collisions.append(Collision(row, needed[key], False))
+                collisions.append(Collision(row, needed[key]))
     return sorted(collisions)
 
 
@@ -78,20 +76,25 @@ def _folded(names: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield name, folded(name.removesuffix("/"))
 
 
+def _merge(name: str, other: str) -> bool:
+    """Whether these are directories that become one when extracted, and are two in the archive."""
+    return _is_directory(name) and _is_directory(other) and name != other
+
+
 def _is_directory(name: str) -> bool:
     return name.endswith("/")
 
 
-def _needed_directories(names: Sequence[str]) -> dict[str, str]:
-    """The folded name of each directory that an entry lies in, with the name of such an entry."""
-    needed: dict[str, str] = {}
+def _needed_directories(names: Sequence[str]) -> dict[str, int]:
+    """The folded name of each directory that an entry lies in, with the row of such an entry."""
+    needed: dict[str, int] = {}
     previous = ""
-    for name in names:
+    for row, name in enumerate(names):
         end = name.rfind("/", 0, len(name) - 1)
         if end <= 0 or name[:end] == previous:
             continue
         previous = name[:end]
         while end > 0 and (key := folded(name[:end])) not in needed:
-            needed[key] = name
+            needed[key] = row
             end = name.rfind("/", 0, end)
     return needed

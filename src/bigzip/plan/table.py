@@ -196,6 +196,15 @@ class EntryTable:
         """The bytes of data in all rows, or None where a row's size is unknown."""
         return None if UNKNOWN in self._sizes else sum(self._sizes)
 
+    def says_the_same(self, row: int, other: int) -> bool:
+        """Whether two rows are one entry that was asked for twice: a directory, or the same file by the same name."""
+        return (
+            self.name_bytes(row) == self.name_bytes(other)
+            and self.base(row).root == self.base(other).root != OBJECT_ROOT
+            and self.path(row) == self.path(other)
+            and self.payload(row) == self.payload(other)
+        )
+
     def identity(self) -> str:
         """The same for tables that were filled alike; differs between kinds of machine, so for caches alone."""
         digest = blake2b(repr((self._bases, sorted(self._comments.items()))).encode(), digest_size=16)

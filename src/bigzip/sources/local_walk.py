@@ -4,6 +4,7 @@ Names are compared as bytes, so the order depends on neither locale nor file sys
 own descriptor and closed before the next one is opened: depth costs no descriptors.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -72,10 +73,11 @@ def walk(
     try:
         descriptor = directory.open_directory(start)
     except SourceMissing as missing:
-        if not isinstance(missing.__cause__, NotADirectoryError):
+        cause = missing.__cause__
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOTDIR, errno.ELOOP):
+            yield from _walk_file(directory, start, symlinks)
+        else:
             yield _problem(start, "is not there, or may not be read", "check the path and its permissions")
-            return
-        yield from _walk_file(directory, start)
         return
     try:
         status = os.fstat(descriptor)
@@ -94,20 +96,27 @@ def walk(
         stack.extend(reversed(below))
 
 
-def _walk_file(directory: LocalDirectory, path: str) -> Iterator[Found | EntryProblem]:
+def _walk_file(directory: LocalDirectory, path: str, symlinks: SymlinkPolicy) -> Iterator[Found | EntryProblem]:
+    """What is at `path`, which is no directory."""
     parent, _, name = path.rpartition("/")
-    descriptor = directory.open_directory(parent)
     try:
-        status = os.stat(os.fsencode(name), dir_fd=descriptor, follow_symlinks=False)
-        kind = stat.S_IFMT(status.st_mode)
-        if kind == stat.S_IFREG and _may_read(os.fsencode(name), descriptor):
-            yield Found("", path, status)
-        else:
-            yield _problem(path, *_unreadable(kind))
-    except OSError:
-        yield _problem(path, "is not there, or may not be read", "check the path and its permissions")
+        descriptor = directory.open_directory(parent)
+    except SourceMissing:
+        yield _problem(path, *_unreadable(0))
+        return
+    try:
+        found = _look(
+            directory, _Pending("", parent, os.fstat(descriptor), ()), descriptor, os.fsencode(name), symlinks
+        )
     finally:
         os.close(descriptor)
+    match found:
+        case Found():
+            yield found._replace(path="")
+        case EntryProblem():
+            yield found
+        case None if symlinks is not SymlinkPolicy.SKIP:
+            yield _problem(path, "is not there, or may not be read", "check the path and its permissions")
 
 
 def _list(
@@ -119,13 +128,12 @@ def _list(
     """What one directory holds, by name; directories as `_Pending`."""
     try:
         descriptor = directory.open_directory(pending.real_path)
-        names = sorted(map(os.fsencode, os.listdir(descriptor)))
-    except (SourceMissing, OSError):
+    except SourceMissing:
         yield _problem(pending.path, "is a directory that may not be read", "change its permissions, or exclude it")
         return
     prefix = pending.path + "/" if pending.path else ""
     try:
-        for name in names:
+        for name in sorted(map(os.fsencode, os.listdir(descriptor))):
             if excluded(prefix + os.fsdecode(name)):
                 continue
             found = _look(directory, pending, descriptor, name, symlinks)

@@ -13,7 +13,7 @@ from fnmatch import translate
 from typing import Final
 
 from bigzip.codecs.checksum import crc32
-from bigzip.errors import EntryProblem, NameRefused, PlanRefused, SourceMissing
+from bigzip.errors import EntryProblem, NameRefused, PlanRefused, SourceMissing, printable
 from bigzip.plan.collisions import find_collisions, renamed
 from bigzip.plan.entry import Method
 from bigzip.plan.method import method_by_type
@@ -257,7 +257,9 @@ def _locate(path: str, bounds: str, symlinks: SymlinkPolicy) -> tuple[str, str]:
 
 
 def _join(bounds: str, path: str) -> str:
-    return os.path.join(bounds, path.lstrip("/")) if bounds else path.rstrip("/") or "/"
+    if bounds:
+        return os.path.join(bounds, path.lstrip("/"))
+    return path.rstrip("/") or ("/" if path else ".")
 
 
 def _leads_out(name: str, target: str) -> bool:
@@ -287,14 +289,14 @@ def _without_collisions(table: EntryTable, policy: CollisionPolicy) -> EntryTabl
     collisions = find_collisions(names)
     if not collisions:
         return table
-    repeated = {collision.row for collision in collisions if collision.is_repeated_directory}
-    collisions = [collision for collision in collisions if not collision.is_repeated_directory]
+    repeated = {row for row, other in collisions if table.says_the_same(row, other)}
+    collisions = [collision for collision in collisions if collision.row not in repeated]
     if policy is CollisionPolicy.REFUSE and collisions:
         raise PlanRefused(
             [
                 EntryProblem(
                     entry=names[collision.row],
-                    reason=f"the name collides with that of {collision.other!r}, here or on other systems",
+                    reason=f"the name collides with that of {printable(names[collision.other])!r}, here or on other systems",
                     remedy="rename or exclude one of them, or let collisions be renamed",
                 )
                 for collision in collisions

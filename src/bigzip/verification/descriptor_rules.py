@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 from bigzip.format import data_descriptor
 from bigzip.format.constants import MAX_32
-from bigzip.format.data_descriptor import NARROW_SIZE, WIDE_SIZE, DataDescriptor
+from bigzip.format.data_descriptor import DataDescriptor
 from bigzip.verification.central_directory import ListedEntry
 from bigzip.verification.report import Fault, ProblemKind
 
@@ -19,41 +19,33 @@ class Outcome(NamedTuple):
 
 
 def check(entry: ListedEntry, following: bytes, *, wide: bool) -> Outcome:
-    """Judge the data descriptor of `entry` at the start of `following`, the `WIDE_SIZE` bytes after its data.
+    """Judge the data descriptor of `entry` at the start of `following`, all that can be the descriptor.
 
     Fewer bytes follow where the central directory begins sooner.
     """
     expected = DataDescriptor(entry.header.crc32, entry.extent.compressed_size, entry.extent.size)
-    widths = _possible_widths(expected)
-    if wide in widths and following.startswith(due := expected.encode(wide=wide)):
+    due = _encode(expected, wide=wide)
+    if following.startswith(due):
         return Outcome(None, len(due))
-    if following[: len(_SIGNATURE)] != _SIGNATURE:
-        return _unsigned(expected, following)
-    other = not wide
-    if other in widths and following.startswith(found := expected.encode(wide=other)):
-        bits = ("64", "32") if wide else ("32", "64")
+    other = _encode(expected, wide=not wide)
+    for found in (due, other):
+        if following.startswith(unsigned := found[len(_SIGNATURE) :]):
+            message = "the data descriptor has no signature"
+            return Outcome(Fault(ProblemKind.DESCRIPTOR_MISSING, message), len(unsigned))
+    if following.startswith(other):
+        bits = (64, 32) if wide else (32, 64)
         message = f"the data descriptor's sizes must have {bits[0]} bits, found {bits[1]}"
-        return Outcome(Fault(ProblemKind.DESCRIPTOR_WIDTH, message), len(found))
-    size = WIDE_SIZE if wide else NARROW_SIZE
-    if len(following) < size:
-        message = f"the data descriptor must have {size} bytes, and {len(following)} are left"
+        return Outcome(Fault(ProblemKind.DESCRIPTOR_WIDTH, message), len(other))
+    if not following.startswith(_SIGNATURE) or len(following) < len(due):
+        message = f"no data descriptor of {len(due)} bytes follows the data"
         return Outcome(Fault(ProblemKind.DESCRIPTOR_MISSING, message), None)
     values = tuple(DataDescriptor.decode(following, wide=wide))
     message = f"crc-32, compressed size and size are {values}, in the central header {tuple(expected)}"
-    return Outcome(Fault(ProblemKind.DESCRIPTOR_MISMATCH, message), size)
+    return Outcome(Fault(ProblemKind.DESCRIPTOR_MISMATCH, message), len(due))
 
 
-def _unsigned(expected: DataDescriptor, following: bytes) -> Outcome:
-    """The outcome for a descriptor that is not there or lacks its signature."""
-    for wide in _possible_widths(expected):
-        unsigned = expected.encode(wide=wide)[len(_SIGNATURE) :]
-        if following.startswith(unsigned):
-            message = "the data descriptor has no signature"
-            return Outcome(Fault(ProblemKind.DESCRIPTOR_MISSING, message), len(unsigned))
-    message = "no data descriptor follows the data"
-    return Outcome(Fault(ProblemKind.DESCRIPTOR_MISSING, message), None)
-
-
-def _possible_widths(descriptor: DataDescriptor) -> tuple[bool, ...]:
-    """The values of `wide` with which the descriptor can be encoded."""
-    return (False, True) if max(descriptor) <= MAX_32 else (True,)
+def _encode(descriptor: DataDescriptor, *, wide: bool) -> bytes:
+    """The descriptor's bytes; sizes that do not fit are cut, as writers do that do not look."""
+    if not wide:
+        descriptor = DataDescriptor(*(value & MAX_32 for value in descriptor))
+    return descriptor.encode(wide=wide)

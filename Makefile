@@ -1,0 +1,58 @@
+# make serve ROOT=some/directory   serve a directory as ZIPs on this machine
+# make test                        install what the tests need, and run them
+# make check                       formatting, lint, types, imports
+# make bench, make soak            measurements; proofs that take long
+
+PYTHON ?= python3
+VENV ?= .venv
+ROOT ?= .
+PORT ?= 8080
+
+bin := $(VENV)/bin
+pip := $(bin)/pip --disable-pip-version-check --quiet
+
+.PHONY: serve test check format bench soak lock clean
+
+serve: $(VENV)/installed-server
+	@$(bin)/bigzip serve --root "$(ROOT)" --port $(PORT)
+
+test: $(VENV)/installed-check
+	tests/install.sh
+	$(bin)/python -m pytest $(TESTS)
+
+check: $(VENV)/installed-check
+	$(bin)/ruff format --check .
+	$(bin)/ruff check .
+	$(bin)/mypy
+	$(bin)/lint-imports
+
+format: $(VENV)/installed-check
+	$(bin)/ruff format .
+	$(bin)/ruff check --fix .
+
+bench: $(VENV)/installed-check
+	$(bin)/python -m bench
+
+soak: $(VENV)/installed-check
+	tests/install.sh
+	BIGZIP_SOAK=1 $(bin)/python -m pytest --timeout=3600 -m soak
+
+# The versions that everyone gets: what pip resolves today, written down.
+lock:
+	rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/pip install --quiet --editable '.[check]'
+	$(VENV)-lock/bin/pip freeze --exclude-editable > constraints.txt
+	rm -rf $(VENV)-lock
+
+clean:
+	rm -rf $(VENV) build dist
+
+$(VENV)/installed-%: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(pip) install --constraint constraints.txt --editable '.[$*]'
+	@touch $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "bigzip needs Python 3.11 or newer; try: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+		|| { rm -rf $(VENV); echo "This Python cannot make virtual environments; on Debian: apt install python3-venv"; exit 1; }

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Installs what the tests run besides Python packages: foreign readers, HTTP clients, nginx. Does nothing when all is
+# there. Where it may not install, it says what is missing.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+declare -A package_of=([curl]=curl [wget]=wget [aria2c]=aria2 [nginx]=nginx-light [tmux]=tmux)
+missing=()
+for command in "${!package_of[@]}"; do
+    PATH=$PATH:/usr/sbin command -v "$command" > /dev/null || missing+=("${package_of[$command]}")
+done
+if ((${#missing[@]})); then
+    sudo=()
+    if ((EUID != 0)); then
+        if ! sudo -n true 2> /dev/null; then
+            echo "The tests need Debian packages: apt install ${missing[*]}" >&2
+            exit 1
+        fi
+        sudo=(sudo)
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    "${sudo[@]}" apt-get update -qq
+    "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
+fi
+readers/install.sh
