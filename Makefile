@@ -30,7 +30,7 @@ format: $(VENV)/installed-check
 	$(bin)/ruff format .
 	$(bin)/ruff check --fix .
 
-bench: $(VENV)/installed-check
+bench: $(VENV)/installed-bench
 	$(bin)/python -m bench
 
 soak: $(VENV)/installed-check
@@ -40,7 +40,7 @@ soak: $(VENV)/installed-check
 # The versions that everyone gets: what pip resolves today, written down.
 lock:
 	rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
-	$(VENV)-lock/bin/pip install --quiet --editable '.[check]'
+	$(VENV)-lock/bin/pip install --quiet --editable '.[check,bench]'
 	$(VENV)-lock/bin/pip freeze --exclude-editable > constraints.txt
 	rm -rf $(VENV)-lock
 

@@ -22,12 +22,16 @@ from bigzip.errors import (
 )
 from bigzip.plan.entry import Entry, Form
 from bigzip.progress import Progress
+from bigzip.sources.source import AsyncSource, Source, SourceFacts
+from bigzip.verification import CouldNotVerify, Problem, ProblemKind, Report, verify
 
 __version__ = _version("bigzip")
 
 __all__ = [
     "Archive",
+    "AsyncSource",
     "BigZipError",
+    "CouldNotVerify",
     "EncoderChanged",
     "Entry",
     "EntryProblem",
@@ -40,10 +44,16 @@ __all__ = [
     "OutputExists",
     "Plan",
     "PlanRefused",
+    "Problem",
+    "ProblemKind",
     "Progress",
+    "Report",
+    "Source",
     "SourceChanged",
     "SourceError",
+    "SourceFacts",
     "SourceMissing",
     "SourceReadError",
     "UnsatisfiableRange",
+    "verify",
 ]

@@ -3,7 +3,8 @@
 import asyncio
 import copy
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, BinaryIO, Final, Literal, TypeVar, cast
@@ -22,7 +23,7 @@ from bigzip.progress import ProgressCallback
 from bigzip.render.bodies import render_range
 from bigzip.render.drivers import Driver, aiter_steps, iter_steps
 from bigzip.render.one_pass import OnePass
-from bigzip.render.steps import Steps
+from bigzip.render.steps import Overwrite, Steps
 from bigzip.sinks.file import FileSink, new_file, open_sink
 from bigzip.sources.iterable import AsyncIterableSource, IterableSource, file_chunks
 from bigzip.sources.local_walk import SymlinkPolicy
@@ -60,16 +61,13 @@ class Plan(FrozenPlan):
             SourceError: a source has changed or failed; the bytes so far are no archive.
             EncoderChanged: this machine compresses differently from the one that planned.
         """
-        for item in iter_steps(self._driver(start, stop, progress)):
-            assert isinstance(item, bytes)
-            yield item
+        return _bytes_only(iter_steps(self._driver(start, stop, progress)))
 
-    async def aiter_bytes(
+    def aiter_bytes(
         self, start: int = 0, stop: int | None = None, *, progress: ProgressCallback | None = None
     ) -> AsyncGenerator[bytes, None]:
-        """As `iter_bytes`; what may block is done in worker threads."""
-        async for chunk in aiter_steps(self._driver(start, stop, progress)):
-            yield chunk
+        """As `iter_bytes`, for `async for`; what may block is done in worker threads."""
+        return aiter_steps(self._driver(start, stop, progress))
 
     def write(
         self,
@@ -428,6 +426,13 @@ def _seconds(modified: datetime | float | None) -> int | None:
     if isinstance(modified, datetime):
         modified = (modified if modified.tzinfo else modified.replace(tzinfo=UTC)).timestamp()
     return None if modified is None else int(modified // 1)
+
+
+def _bytes_only(items: Generator[bytes | Overwrite, None, None]) -> Iterator[bytes]:
+    with closing(items):
+        for item in items:
+            assert isinstance(item, bytes), "only outputs that can seek are asked to overwrite"
+            yield item
 
 
 def _write(driver: Driver, sink: FileSink) -> None:

@@ -58,6 +58,10 @@ class Encoding:
         """The form that the row is written in."""
         return _FORMS[self._forms[row]]
 
+    def is_streamed(self) -> bool:
+        """Whether any row is `Form.STREAMED`, so that there is no layout."""
+        return int(Form.STREAMED) in self._forms
+
     def crc32(self, row: int) -> int | None:
         """The CRC-32 of the row's data, where it is known by now."""
         return self._crc32s[row] if self._crc32_known[row] else None

@@ -30,8 +30,7 @@ class FrozenPlan:
         self.table = table
         self.encoding = encoding
         self.comment = comment
-        streamed = any(encoding.form(row) == Form.STREAMED for row in range(len(table)))
-        self.layout = None if streamed else Layout(table, encoding, comment)
+        self.layout = None if encoding.is_streamed() else Layout(table, encoding, comment)
 
     @property
     def content_length(self) -> int | None:

@@ -208,7 +208,7 @@ def _failed(error: Exception) -> SourceReadError:
     return failure
 
 
-def iter_steps(driver: Driver) -> Iterator[bytes | Overwrite]:
+def iter_steps(driver: Driver) -> Generator[bytes | Overwrite, None, None]:
     """Yield what the driver hands on, to the end; closes it.
 
     Raises:

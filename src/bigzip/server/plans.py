@@ -33,6 +33,8 @@ class RecentPlans:
         task = self._making.get(key)
         if task is None:
             task = self._making[key] = asyncio.ensure_future(self._make(key, make))
+            # Looked at even where everybody who waited has gone away.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(task)
 
     async def _make(self, key: str, make: Callable[[], Awaitable[Plan]]) -> Plan:

@@ -296,7 +296,7 @@ def _without_collisions(table: EntryTable, policy: CollisionPolicy) -> EntryTabl
             [
                 EntryProblem(
                     entry=names[collision.row],
-                    reason=f"the name collides with that of {printable(names[collision.other])!r}, here or on other systems",
+                    reason=f"its name and that of {printable(names[collision.other])!r} are one on some systems",
                     remedy="rename or exclude one of them, or let collisions be renamed",
                 )
                 for collision in collisions

@@ -115,8 +115,9 @@ class Walk:
         if entry.has_descriptor:
             following = self._window.record(stop, min(WIDE_SIZE, self._limit - stop))
             outcome = descriptor_rules.check(entry, following, wide=wide)
-            # Where the data does not end as it should, there is no telling what a descriptor here would mean.
-            if outcome.fault and not (fault and fault.kind in data.END_UNSURE):
+            if outcome.fault and fault and fault.kind in data.END_UNSURE:
+                return  # Where the data does not end as it should, what follows says nothing.
+            if outcome.fault:
                 self._findings.add_faults([outcome.fault], stop, entry.name)
             self._position = None if outcome.size is None else stop + outcome.size
         else:

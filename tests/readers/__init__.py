@@ -1,0 +1,1 @@
+"""Foreign ZIP readers that judge archives. Run install.sh in this directory first."""
