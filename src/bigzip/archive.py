@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final, Literal, TypeVar, cast
 
 from bigzip.codecs.checksum import crc32 as crc32_of
 from bigzip.codecs.deflate import MAX_LEVEL, MIN_LEVEL
-from bigzip.errors import InputError, NotRepeatable, UnsatisfiableRange
+from bigzip.errors import InputError, ManifestError, NotRepeatable, UnsatisfiableRange
 from bigzip.format.constants import MAX_16, MAX_32
 from bigzip.plan.entry import Method
 from bigzip.plan.frozen import FrozenPlan
@@ -36,6 +36,17 @@ _OBJECT_BASE: Final = Base(OBJECT_ROOT, separate=True)
 _DEFAULT_MODE: Final = 0o100644
 _PERMISSIONS: Final = 0o7777
 _REGULAR: Final = 0o100000
+_DIRECTORY: Final = 0o040000
+_DIRECTORY_PERMISSIONS: Final = 0o755
+_MAX_SIZE: Final = (1 << 62) - 1
+_MAX_SECONDS: Final = 1 << 53
+"""What fits the columns, and a float to the second."""
+
+
+class _OnMissing(StrEnum):
+    FAIL = "fail"
+    SKIP = "skip"
+
 
 E = TypeVar("E", bound=StrEnum)
 MethodName = Literal["auto", "store", "deflate"]
@@ -111,7 +122,11 @@ class Plan(FrozenPlan):
         Raises:
             ManifestError: this is not a whole saved plan.
         """
-        return cls(*from_json_lines(text.splitlines() if isinstance(text, str) else text))
+        parts = from_json_lines(text.splitlines() if isinstance(text, str) else text)
+        try:
+            return cls(*parts)
+        except OverflowError as error:
+            raise ManifestError("the plan", "its sizes add up to more than 64 bits") from error
 
     def _driver(self, start: int, stop: int | None, progress: ProgressCallback | None) -> Driver:
         length = self.content_length
@@ -181,7 +196,7 @@ class Archive:
             collisions=_choice(CollisionPolicy, collisions, "collisions"),
             symlinks=_choice(SymlinkPolicy, symlinks, "symlinks"),
             exclude=tuple(exclude),
-            skip_missing={"fail": False, "skip": True}[on_missing],
+            skip_missing=_choice(_OnMissing, on_missing, "on_missing") is _OnMissing.SKIP,
         )
         self._table = EntryTable()
         self._is_shared = False
@@ -226,7 +241,9 @@ class Archive:
             "modified": _seconds(modified),
             "comment": _checked_comment(comment),
         }
-        if size is not None and size < 0:
+        if name:
+            _check_text(name, "a name")
+        if size is not None and not 0 <= size <= _MAX_SIZE:
             raise InputError(f"a size of {size} bytes is not possible")
         if crc32 is not None and not 0 <= crc32 <= MAX_32:
             raise InputError(f"a CRC-32 of {crc32} is not possible: it has 32 bits")
@@ -236,6 +253,10 @@ class Archive:
             return
         if not name:
             raise InputError("an entry that is not made from a path needs a name")
+        if name.endswith("/"):
+            if not isinstance(source, bytes) or source:
+                raise InputError(f"{name}: a name that ends in a slash is a directory's, and a directory has no data")
+            file_mode = _DIRECTORY | (_DIRECTORY_PERMISSIONS if mode is None else mode & _PERMISSIONS)
         if options["method"] is Method.AUTO:
             options["method"] = method_by_type(name)
         if isinstance(source, bytes | bytearray | memoryview):
@@ -246,7 +267,7 @@ class Archive:
         self._table.append(
             _OBJECT_BASE,
             name,
-            payload=(facts.version or "").encode("ascii"),
+            payload=_checked_version(facts.version or ""),
             size=facts.size if size is None else size,
             crc32=facts.crc32 if crc32 is None else crc32,
             mode=file_mode or facts.mode or _DEFAULT_MODE,
@@ -349,6 +370,7 @@ class Archive:
     def _add_path(self, path: str, name: str | None, **columns: Any) -> None:
         if not path:
             raise InputError("a path is empty; give the path of a file or directory")
+        _check_text(path, "a path")
         scheme, separator, _ = path.partition("://")
         if separator and scheme.isalnum():
             raise InputError(f"{path}: sources of kind {scheme!r} are not known")
@@ -412,6 +434,15 @@ def _checked_level(level: int | None) -> int:
     return level
 
 
+def _check_text(text: str, what: str) -> None:
+    if "\0" in text:
+        raise InputError(f"{what} has a NUL in it; no file can have it")
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise InputError(f"{what} has half a character in it; no file can have it") from error
+
+
 def _checked_comment(comment: str) -> bytes:
     try:
         encoded = comment.encode("utf-8")
@@ -422,9 +453,17 @@ def _checked_comment(comment: str) -> bytes:
     return encoded
 
 
+def _checked_version(version: str) -> bytes:
+    if not version.isascii() or "\0" in version:
+        raise InputError(f"a source's version must be ASCII without NUL, and is {version!r}")
+    return version.encode("ascii")
+
+
 def _seconds(modified: datetime | float | None) -> int | None:
     if isinstance(modified, datetime):
         modified = (modified if modified.tzinfo else modified.replace(tzinfo=UTC)).timestamp()
+    if modified is not None and not abs(modified) <= _MAX_SECONDS:
+        raise InputError(f"a time of {modified} seconds is not possible")
     return None if modified is None else int(modified // 1)
 
 
@@ -436,8 +475,9 @@ def _bytes_only(items: Generator[bytes | Overwrite, None, None]) -> Iterator[byt
 
 
 def _write(driver: Driver, sink: FileSink) -> None:
-    for item in iter_steps(driver):
-        sink.put(item)
+    with closing(iter_steps(driver)) as items:
+        for item in items:
+            sink.put(item)
 
 
 def _to_target(target: str | os.PathLike[str] | BinaryIO, overwrite: bool, write_to: Callable[[FileSink], None]) -> int:

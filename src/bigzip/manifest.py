@@ -18,6 +18,7 @@ from bigzip.archive import Archive
 from bigzip.errors import InputError, ManifestError
 
 _FILE: Final = "file:"
+_NOT_JSON: Final = (ValueError, RecursionError)
 _WHOLE_FIELDS: Final[dict[str, type]] = {"name": str, "method": str, "on_missing": str, "entries": list}
 _ENTRY_FIELDS: Final[dict[str, type]] = {
     "source": str,
@@ -52,7 +53,7 @@ def read_manifest(lines: Iterable[str]) -> Manifest:
     first = next(lines, "")
     try:
         head = json.loads(first)
-    except ValueError:
+    except _NOT_JSON:
         return _document(first + "".join(lines))
     if isinstance(head, dict) and "entries" in head:
         return _document(first + "".join(lines))
@@ -85,7 +86,7 @@ def add_manifest(archive: Archive, manifest: Manifest, *, directory: str = "") -
         try:
             name = fields.pop("name", None)
             archive.add(f"{directory}/{path}" if directory else path, name, **_arguments(fields))
-        except (InputError, ValueError) as error:
+        except (InputError, ValueError, OverflowError) as error:
             raise ManifestError(where, str(error)) from error
 
 
@@ -102,7 +103,7 @@ def _arguments(fields: dict[str, Any]) -> dict[str, Any]:
 def _document(text: str) -> Manifest:
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except _NOT_JSON as error:
         raise ManifestError("the manifest", f"this is not JSON: {error}") from error
     options = _checked(value, _WHOLE_FIELDS, "the manifest")
     entries = options.pop("entries", None)
@@ -119,7 +120,7 @@ def _lines(lines: Iterable[str], first: int) -> Iterator[tuple[str, Any]]:
             continue
         try:
             yield f"line {number}", json.loads(line)
-        except ValueError as error:
+        except _NOT_JSON as error:
             raise ManifestError(f"line {number}", f"this is not JSON: {error}") from error
 
 

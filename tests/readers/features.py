@@ -44,6 +44,8 @@ class Damage(Enum):
     CUT_IN_DATA = auto()
     CUT_IN_CENTRAL_DIRECTORY = auto()
     CUT_LAST_BYTE = auto()
+    CUT_TO_NOTHING = auto()
+    """A file of 0 bytes."""
 
 
 class Restores(Flag):

@@ -86,6 +86,8 @@ def write_damaged(path: Path, damage: Damage) -> Path:
             del sound[central_directory + 100 :]
         case Damage.CUT_LAST_BYTE:
             del sound[-1]
+        case Damage.CUT_TO_NOTHING:
+            sound.clear()
         case _:
             assert_never(damage)
     path.write_bytes(sound)

@@ -20,16 +20,8 @@ from .samples import GIANT_FEATURES, PLAIN, TEXT, write_damaged, write_sample
 
 MTIME = 1_600_000_001
 """Odd, so that DOS time cannot hold it."""
-MODES = {
-    "directory": 0o755,
-    "directory/private": 0o700,
-    "directory/private/text.txt": 0o640,
-    "empty directory": 0o777,
-    "empty": 0o600,
-    "read-only": 0o444,
-    "script.sh": 0o755,
-    "shared": 0o666,
-}
+DIRECTORIES = {"directory": 0o755, "directory/private": 0o700, "empty": 0o777}
+FILES = {"directory/private/text.txt": 0o640, "read-only.txt": 0o444, "script.sh": 0o755, "shared": 0o666}
 
 each_reader = pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
 each_extractor = pytest.mark.parametrize(
@@ -41,17 +33,17 @@ each_extractor = pytest.mark.parametrize(
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Files and directories of many modes, and two symlinks."""
     root = tmp_path_factory.mktemp("tree")
-    for name, mode in MODES.items():
-        path = root / name
-        if "director" in path.name or path.name == "private":
-            path.mkdir()
-        else:
-            path.write_bytes(b"" if name == "empty" else TEXT)
-        path.chmod(mode)
+    for name in DIRECTORIES:
+        (root / name).mkdir()
+    for name in FILES:
+        (root / name).write_bytes(TEXT)
+    (root / "empty.txt").touch()
     (root / "link").symlink_to("directory/private/text.txt")
     (root / "link to a directory").symlink_to("directory")
-    for number, name in enumerate(reversed(MODES)):
-        os.utime(root / name, (MTIME + 2 * number,) * 2)
+    for name, mode in (FILES | DIRECTORIES).items():
+        (root / name).chmod(mode)
+    for number, path in enumerate(sorted(root.rglob("*"), reverse=True)):
+        os.utime(path, (MTIME + 2 * number,) * 2, follow_symlinks=False)
     return root
 
 
@@ -94,6 +86,14 @@ def sound_archives(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> list
             zip_file.writestr("text.txt", TEXT)
     write_archive(ours, PLAIN)
     return [info_zip, cpython, streamed, ours]
+
+
+@pytest.fixture
+def any_archive(tmp_path: Path) -> Path:
+    """An archive for readers that do not read it."""
+    archive = tmp_path / "a.zip"
+    write_archive(archive, PLAIN)
+    return archive
 
 
 @pytest.fixture(scope="module")
@@ -191,18 +191,24 @@ def test_extract_says_that_a_reader_cannot(tmp_path: Path) -> None:
         extract(reader, tmp_path / "a.zip", tmp_path / "into")
 
 
-def test_warning_with_status_0_is_a_refusal(tmp_path: Path) -> None:
+@each_reader
+def test_archive_that_is_not_there_is_an_error(reader: Reader, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        check(reader, tmp_path / "nothing.zip")
+
+
+def test_warning_with_status_0_is_a_refusal(any_archive: Path) -> None:
     """7-Zip accepts bytes after the end, but says so on standard output."""
-    archive = tmp_path / "a.zip"
-    write_archive(archive, PLAIN)
-    archive.write_bytes(archive.read_bytes() + b"after the end")
+    any_archive.write_bytes(any_archive.read_bytes() + b"after the end")
     with pytest.raises(ReaderRefused, match="There are data after the end of archive") as refusal:
-        check(next(reader for reader in READERS if reader.name == "7zz"), archive)
+        check(next(reader for reader in READERS if reader.name == "7zz"), any_archive)
     assert "exit status 0" in str(refusal.value)
 
 
 def test_broken_process_is_blamed_on_one_archive(tmp_path: Path) -> None:
     archives = [tmp_path / name for name in ("a.zip", "breaks.zip", "c.zip")]
+    for archive in archives:
+        write_archive(archive, PLAIN)
     script = 'for archive; do case "$archive" in *breaks*) exit 9;; esac; echo ok; done'
     reader = Reader(name="script", check_command=("sh", "-c", script, "sh", "{archive}"), output=Output.VERDICTS)
     assert list(check_many(reader, archives)) == [tmp_path / "breaks.zip"]
@@ -210,34 +216,29 @@ def test_broken_process_is_blamed_on_one_archive(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("script", ["echo careful >&2", "echo careful", "exit 3"])
-def test_any_message_or_status_is_a_refusal(script: str, tmp_path: Path) -> None:
+def test_any_message_or_status_is_a_refusal(script: str, any_archive: Path) -> None:
     with pytest.raises(ReaderRefused):
-        check(Reader(name="script", check_command=("sh", "-c", script)), tmp_path / "a.zip")
+        check(Reader(name="script", check_command=("sh", "-c", script)), any_archive)
 
 
-def test_hanging_reader_is_killed_with_its_children(tmp_path: Path) -> None:
+def test_hanging_reader_is_killed_with_its_children(tmp_path: Path, any_archive: Path) -> None:
     """The child holds a FIFO open, so reading to the end of that ends only if the child is dead."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     hanging = Reader(name="hangs", check_command=("sh", "-c", f"sleep 600 >'{fifo}' & wait"))
     with os.fdopen(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as end:
         with pytest.raises(ReaderRefused, match=r"killed after 0\.5 s"):
-            check(hanging, tmp_path / "a.zip", timeout_seconds=0.5)
+            check(hanging, any_archive, timeout_seconds=0.5)
         os.set_blocking(end.fileno(), True)
         assert end.read() == b""
 
 
-def test_reader_of_a_pipe_gets_a_pipe(tmp_path: Path) -> None:
-    (tmp_path / "a.zip").write_bytes(b"archive")
-    reader = Reader(
-        name="pipe",
-        check_command=("sh", "-c", 'test -p /dev/stdin && test "$(cat)" = archive'),
-        input=Input.PIPE,
-    )
-    check(reader, tmp_path / "a.zip")
+def test_reader_of_a_pipe_gets_a_pipe(any_archive: Path) -> None:
+    script = f"test -p /dev/stdin && cmp - '{any_archive}'"
+    check(Reader(name="pipe", check_command=("sh", "-c", script), input=Input.PIPE), any_archive)
 
 
-def test_readers_run_in_a_fixed_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_readers_run_in_a_fixed_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, any_archive: Path) -> None:
     """Java and shells fail in a working directory that is gone, so they do not run in ours."""
     gone = tmp_path / "gone"
     gone.mkdir()
@@ -246,4 +247,4 @@ def test_readers_run_in_a_fixed_environment(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     monkeypatch.setenv("UNZIP", "-x *")
     script = 'test "$TZ $LC_ALL ${UNZIP-none}" = "UTC C.UTF-8 none" && test -d "$(pwd)"'
-    check(Reader(name="environment", check_command=("sh", "-c", script)), tmp_path / "a.zip")
+    check(Reader(name="environment", check_command=("sh", "-c", script)), any_archive)

@@ -11,9 +11,20 @@ from bigzip.progress import Progress
 from bigzip.verification import CouldNotVerify, ProblemKind, verify
 from bigzip.verification.findings import MAX_PROBLEMS
 
-from .builder import DEFLATED, LINK, Archive, Data, Entry, VirtualFile, stored, zeros, zeros_deflated
+from .builder import (
+    DEFLATED,
+    LINK,
+    Archive,
+    Data,
+    Entry,
+    VirtualFile,
+    stored,
+    zeros,
+    zeros_deflated,
+    zeros_in_stored_blocks,
+)
 from .good import LOG, MIXED, NOTES, PHOTO
-from .spoil import both, entry
+from .spoil import both, central_by, entry, listing
 
 WHOLE = MIXED.build()
 PLENTY = Archive(entries=tuple(Entry(name=f"d{n % 50}/{n}", data=stored(b"x")) for n in range(20_000)))
@@ -104,8 +115,10 @@ def test_file_that_gives_little_at_once_is_verified() -> None:
         both(NOTES, compression_method=12)(MIXED),
         both(NOTES, general_purpose_bit_flag=1 << 5)(MIXED),
         both(LOG, general_purpose_bit_flag=1 << 3 | 1)(MIXED),
+        both(PHOTO, general_purpose_bit_flag=1, version_needed_to_extract=20)(MIXED),
+        both(NOTES, compression_method=14, version_needed_to_extract=63)(MIXED),
     ],
-    ids=["encrypted", "bzip2", "patch", "encrypted stream"],
+    ids=["encrypted", "bzip2", "patch", "encrypted stream", "encrypted, version 20", "lzma, version 63"],
 )
 def test_entry_that_cannot_be_decoded_leaves_the_question_open(archive: Archive) -> None:
     with pytest.raises(CouldNotVerify, match="entry"):
@@ -211,6 +224,28 @@ def test_deflate_bomb_is_not_inflated_past_its_stated_size() -> None:
         tracemalloc.stop()
     assert problem.kind == ProblemKind.DATA_SIZE
     assert peak < 4 << 20
+
+
+class Measuring(VirtualFile):
+    """A file that counts the bytes that are read."""
+
+    count = 0
+
+    def read(self, size: int, /) -> bytes:
+        data = super().read(size)
+        self.count += len(data)
+        return data
+
+
+def test_no_data_is_read_twice_whatever_the_directory_says() -> None:
+    """A hundred headers for one entry whose end is not sure, so that each could lead to its data again."""
+    large = Entry(name="a", data=zeros_in_stored_blocks(8 << 20), method=DEFLATED, is_streamed=True)
+    archive = central_by(0, "uncompressed_size", 1)(Archive(entries=(large,)))
+    archive = listing(lambda headers: headers * 100)(archive)
+    file = Measuring(archive.pieces())
+    kinds = {problem.kind for problem in verify(file).problems}
+    assert kinds == {ProblemKind.DATA_SIZE, ProblemKind.OVERLAP, ProblemKind.DUPLICATE_NAME}
+    assert file.count < file.size + (3 << 20)
 
 
 def test_link_that_is_huge_is_not_read_into_memory() -> None:

@@ -54,5 +54,5 @@ def compress_block(data: bytes, *, dictionary: bytes, level: int, final: bool) -
 
 
 def worst_case_size(size: int) -> int:
-    """A bound in bytes on what `size` bytes of data can become: for deciding on zip64 before they are compressed."""
+    """A bound in bytes on what `size` bytes of data can become."""
     return size + size // 1000 + 1024

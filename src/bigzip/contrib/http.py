@@ -9,12 +9,16 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
+from unicodedata import category
 from urllib.parse import quote
 
 from bigzip.byterange import ByteRange, parse_range, unsatisfied_content_range
 from bigzip.errors import InputError, UnsatisfiableRange
 
 MEDIA_TYPE: Final = "application/zip"
+
+_UNFIT: Final = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode categories of what no file name has in it: control characters, line ends, halves of characters."""
 
 _HEADERS: Final = (
     # no-transform: a proxy that compresses would drop the length and the ranges.
@@ -101,7 +105,7 @@ def content_disposition(filename: str) -> str:
     Raises:
         InputError: the name has a control character in it.
     """
-    if not filename.isprintable():
+    if any(category(c) in _UNFIT for c in filename):
         raise InputError("a file name must not have control characters in it")
     name = filename.replace("/", "_").replace("\\", "_")
     fallback = "".join(c if c.isascii() and c not in '"%' else "_" for c in name)
@@ -154,6 +158,6 @@ def _date(header: str | None) -> datetime | None:
         return None
     try:
         date = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -18,6 +18,13 @@ from bigzip.errors import BigZipError, UnsatisfiableRange
 ABORT_EXTENSION: Final = "bigzip.abort"
 """A server that can reset a connection offers it under this name among the scope's extensions: a function."""
 
+_REFUSALS: Final = {
+    HTTPStatus.PRECONDITION_FAILED: "The archive is not the one that the request is about; it has changed",
+    HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: (
+        "The archive's length is not known beforehand, and HTTP/1.0 could not show where it ends; use 1.1"
+    ),
+}
+
 _logger = logging.getLogger("bigzip")
 
 
@@ -73,9 +80,9 @@ class ZipResponse(Response):
             refusal = problem(416, "Range Not Satisfiable", str(error), dict(unsatisfiable_headers(error)))
             await refusal(scope, receive, send)
             return
-        if answered.status is HTTPStatus.HTTP_VERSION_NOT_SUPPORTED:
-            detail = "The archive's length is not known beforehand, and HTTP/1.0 could not show where it ends; use 1.1"
-            await problem(answered.status, answered.status.phrase, detail)(scope, receive, send)
+        if (detail := _REFUSALS.get(answered.status)) is not None:
+            refusal = problem(answered.status, answered.status.phrase, detail, dict(answered.headers))
+            await refusal(scope, receive, send)
             return
         await send(
             {

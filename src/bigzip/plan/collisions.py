@@ -29,23 +29,21 @@ def find_collisions(names: Sequence[str]) -> list[Collision]:
     suspects = _Suspects(names)
     first: dict[str, int] = {}
     collisions = []
-    for row, (name, key) in enumerate(_folded(names)):
-        if suspects.may_contain(key):
-            other = first.setdefault(key, row)
-            if other != row and not _merge(name, names[other]):
-                collisions.append(Collision(row, other))
+    for row, key in enumerate(_keys(names)):
+        if suspects.may_contain(key) and (other := first.setdefault(key, row)) != row:
+            collisions.append(Collision(row, other))
     needed = _needed_directories(names)
     if needed:
         taken = {collision.row for collision in collisions}
-        for row, (name, key) in enumerate(_folded(names)):
-            if key in needed and not _is_directory(name) and row not in taken:
+        for row, key in enumerate(_keys(names)):
+            if key in needed and row not in taken:
                 collisions.append(Collision(row, needed[key]))
     return sorted(collisions)
 
 
 def renamed(names: Sequence[str], collisions: Sequence[Collision]) -> dict[int, str]:
     """A free name for each colliding file: `name (2).ext`. Holds every folded name for a moment."""
-    taken = {key for _, key in _folded(names)} | _needed_directories(names).keys()
+    taken = set(_keys(names)) | _needed_directories(names).keys()
     new_names = {}
     for row, *_ in collisions:
         number = 2
@@ -63,7 +61,7 @@ class _Suspects:
         slots = 1 << (_SLOTS_A_NAME * max(len(names), 1) - 1).bit_length()
         self._mask = slots - 1
         self._seen = seen = bytearray(slots)
-        for _, key in _folded(names):
+        for key in _keys(names):
             slot = hash(key) & self._mask
             seen[slot] = min(seen[slot] + 1, 2)
 
@@ -71,26 +69,17 @@ class _Suspects:
         return self._seen[hash(key) & self._mask] > 1
 
 
-def _folded(names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for name in names:
-        yield name, folded(name.removesuffix("/"))
-
-
-def _merge(name: str, other: str) -> bool:
-    """Whether these are directories that become one when extracted, and are two in the archive."""
-    return _is_directory(name) and _is_directory(other) and name != other
-
-
-def _is_directory(name: str) -> bool:
-    return name.endswith("/")
+def _keys(names: Sequence[str]) -> Iterator[str]:
+    """Equal for two names that collide. Directories whose names are not the same to the letter do not: they merge."""
+    return (name if name.endswith("/") else folded(name) for name in names)
 
 
 def _needed_directories(names: Sequence[str]) -> dict[str, int]:
-    """The folded name of each directory that an entry lies in, with the row of such an entry."""
+    """The folded name of each directory that an entry is or lies in, with the row of such an entry."""
     needed: dict[str, int] = {}
     previous = ""
     for row, name in enumerate(names):
-        end = name.rfind("/", 0, len(name) - 1)
+        end = name.rfind("/")
         if end <= 0 or name[:end] == previous:
             continue
         previous = name[:end]

@@ -53,9 +53,12 @@ class FrozenPlan:
 
     @cached_property
     def last_modified(self) -> datetime | None:
-        """When the youngest entry was modified, in UTC; None where no entry says."""
+        """When the youngest entry was modified, in UTC; None where no entry says, or after the year 9999."""
         times = [t for row in range(len(self.table)) if (t := self.table.modified(row)) is not None]
-        return datetime.fromtimestamp(max(times), UTC) if times else None
+        try:
+            return datetime.fromtimestamp(max(times), UTC) if times else None
+        except (ValueError, OverflowError):
+            return None
 
     @property
     def entries(self) -> Sequence[Entry]:

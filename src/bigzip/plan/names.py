@@ -11,15 +11,15 @@ from typing import Final
 
 from bigzip.errors import NameRefused
 
-MAX_NAME_LENGTH: Final = 65_535
-"""Bytes; the name length field has 16 bits."""
+MAX_NAME_LENGTH: Final = 65_534
+"""Bytes; the name length field has 16 bits, and a directory's name gets a slash."""
 
 
 class NamePolicy(StrEnum):
     """What becomes of names that Windows cannot create."""
 
     PORTABLE = "portable"
-    """They are changed: `a:b` to `a_b`, `con.txt` to `con_.txt`."""
+    """They are changed: `a?b` to `a_b`, `con.txt` to `con_.txt`."""
     AS_IS = "as-is"
 
 
@@ -52,10 +52,14 @@ def checked_name(name: str, policy: NamePolicy) -> str:
     Raises:
         NameRefused: no policy makes this a name.
     """
-    if len(name) * 4 > MAX_NAME_LENGTH and len(name.encode("utf-8", "surrogateescape")) >= MAX_NAME_LENGTH:
+    if _SUSPICIOUS.search(name):
+        name = _mapped(name, policy)
+    if len(name) * 4 > MAX_NAME_LENGTH and len(name.encode("utf-8")) > MAX_NAME_LENGTH:
         raise NameRefused(f"the name is over {MAX_NAME_LENGTH:,} bytes long", "give it a shorter one")
-    if not _SUSPICIOUS.search(name):
-        return name
+    return name
+
+
+def _mapped(name: str, policy: NamePolicy) -> str:
     if _CONTROL.search(name):
         raise NameRefused("the name has a control character in it", "rename it, or exclude it")
     if "\\" in name:

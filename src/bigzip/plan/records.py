@@ -6,7 +6,6 @@ The rules and the readers that forced them are in docs/archive-format.md.
 import stat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from bigzip.codecs import deflate
 from bigzip.format import dos_time, extended_timestamp, zip64_extended_information
 from bigzip.format.central_directory_header import FIXED_SIZE as CENTRAL_FIXED_SIZE
 from bigzip.format.central_directory_header import CentralDirectoryHeader
@@ -23,7 +22,7 @@ from bigzip.format.data_descriptor import NARROW_SIZE, WIDE_SIZE, DataDescriptor
 from bigzip.format.local_file_header import FIXED_SIZE as LOCAL_FIXED_SIZE
 from bigzip.format.local_file_header import LocalFileHeader
 from bigzip.plan.entry import Form
-from bigzip.plan.table import UNKNOWN, EntryTable
+from bigzip.plan.table import EntryTable
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -55,14 +54,14 @@ def has_descriptor(form: Form) -> bool:
 
 
 def is_wide(form: Form, size: int, encoded_size: int) -> bool:
-    """Whether an entry's local header is in zip64 form.
+    """Whether an entry's local header is in zip64 form, and with it its descriptor; sizes may be `UNKNOWN`.
 
-    Where the encoded size is still unknown, the worst case decides. Where the size is unknown too, the header is not
-    in zip64 form: readers of streams (busybox, JDK) refuse small entries that are.
+    With a descriptor, only sizes over 0xFFFFFFFF count: the JDK reads 64-bit sizes from there on, and there is no
+    sentinel to be mistaken for. What is unknown counts as small: readers of streams refuse small entries in zip64
+    form (busybox, JDK).
     """
-    if form == Form.STREAMED and encoded_size == UNKNOWN:
-        return size != UNKNOWN and deflate.worst_case_size(size) >= MAX_32
-    return size >= MAX_32 or encoded_size >= MAX_32
+    limit = MAX_32 + 1 if has_descriptor(form) else MAX_32
+    return size >= limit or encoded_size >= limit
 
 
 def _has_timestamp(modified: int | None) -> "TypeIs[int]":
@@ -136,7 +135,7 @@ def descriptor(facts: Facts) -> bytes:
     """
     if not has_descriptor(facts.form):
         return b""
-    wide = facts.wide or facts.size >= MAX_32 or facts.encoded_size >= MAX_32
+    wide = facts.wide or is_wide(facts.form, facts.size, facts.encoded_size)
     return DataDescriptor(facts.crc32, facts.encoded_size, facts.size).encode(wide=wide)
 
 

@@ -26,7 +26,7 @@ class MissingReport:
 def missing_report(missing: Sequence[EntryProblem], beside: EntryTable) -> MissingReport:
     """The report on `missing`, under a name that no entry of `beside` has."""
     wanted, number = REPORT_NAME, 1
-    taken = {key for name in Names(beside) if (key := folded(name.removesuffix("/"))).startswith("missing-files")}
+    taken = {key for name in Names(beside) if (key := folded(name.partition("/")[0])).startswith("missing-files")}
     while folded(wanted) in taken:
         number += 1
         wanted = numbered(REPORT_NAME, number)

@@ -9,8 +9,10 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from bigzip.codecs.checksum import crc32 as crc32_of
 from bigzip.codecs.deflate import DEFAULT_LEVEL, MAX_LEVEL, MIN_LEVEL, block_count
 from bigzip.errors import InputError, ManifestError
+from bigzip.format.constants import MAX_16
 from bigzip.plan.encoding import EncodedBlock, Encoding
 from bigzip.plan.entry import Form, Method
 from bigzip.plan.frozen import FrozenPlan
@@ -21,6 +23,9 @@ FORMAT_VERSION: Final = 1
 
 _FORM_NAMES: Final = {Form.STORED: "stored", Form.DEFLATED: "deflated", Form.STORED_BLOCKS: "stored-blocks"}
 _FORMS: Final = {name: form for form, name in _FORM_NAMES.items()}
+
+_MALFORMED: Final = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
+"""What reading fields raises that are missing, or other than they should be."""
 
 
 def to_json_lines(plan: FrozenPlan) -> Iterator[str]:
@@ -55,13 +60,15 @@ def from_json_lines(lines: Iterable[str]) -> tuple[EntryTable, Encoding, bytes]:
         if header["bigzip_plan"] != FORMAT_VERSION:
             raise ManifestError("line 1", f"this is a plan of version {header['bigzip_plan']}, not {FORMAT_VERSION}")
         expected, comment = int(header["entries"]), str(header["comment"]).encode("utf-8")
-    except (StopIteration, ValueError, KeyError, TypeError) as error:
+    except (StopIteration, *_MALFORMED) as error:
         raise ManifestError("line 1", "this is not a saved plan") from error
+    if len(comment) > MAX_16:
+        raise ManifestError("line 1", f"a comment of {len(comment)} bytes is too long: {MAX_16} are possible")
     table, encoding = EntryTable(), Encoding()
     for number, line in numbered:
         try:
             _append(table, encoding, json.loads(line))
-        except (ValueError, KeyError, TypeError, OverflowError, InputError) as error:
+        except (InputError, *_MALFORMED) as error:
             raise ManifestError(f"line {number}", f"this is not an entry of a saved plan: {error}") from error
     if len(table) != expected:
         raise ManifestError("the end", f"the plan has {expected} entries, {len(table)} of which are here")
@@ -101,11 +108,15 @@ def _append(table: EntryTable, encoding: Encoding, fields: dict[str, Any]) -> No
         str(fields["root"]),
         str(fields["name"]),
     )
-    if root == OBJECT_ROOT or size < 0:
+    if root == OBJECT_ROOT or size < 0 or (size == 0 and form == Form.STORED_BLOCKS):
         raise ValueError(f"root {root!r}, size {size}")
+    if name.endswith("/") and (size or form != Form.STORED):
+        raise ValueError(f"directory {name!r} with data")
     if checked_name(name.removesuffix("/"), NamePolicy.AS_IS) + "/" * name.endswith("/") != name:
         raise ValueError(f"name {name!r}")
-    path = str(fields.get("path", ""))
+    path, comment = str(fields.get("path", "")), str(fields.get("comment", "")).encode("utf-8")
+    if "\0" in path or len(comment) > MAX_16:
+        raise ValueError(f"path {path!r}, comment of {len(comment)} bytes")
     if root == DATA_ROOT:
         base, tail = Base(root), name
     elif path and name.endswith(path):
@@ -114,23 +125,26 @@ def _append(table: EntryTable, encoding: Encoding, fields: dict[str, Any]) -> No
         base, tail = Base(root, separate=True), name
     crc32 = None if form == Form.STORED_BLOCKS else int(fields["crc32"], 16)
     blocks = [EncodedBlock(int(length), int(crc, 16)) for length, crc in fields.get("blocks", ())]
-    if len(blocks) != (block_count(size) if form == Form.DEFLATED else 0):
+    if len(blocks) != (block_count(size) if form == Form.DEFLATED else 0) or any(block.size <= 0 for block in blocks):
         raise ValueError(f"{len(blocks)} blocks")
     level = int(fields.get("level", 0))
     if form == Form.DEFLATED and not MIN_LEVEL <= level <= MAX_LEVEL:
         raise ValueError(f"level {level}")
+    payload = b64decode(fields["data"]) if root == DATA_ROOT else str(fields["version"]).encode("ascii")
+    if root == DATA_ROOT and (len(payload) != size or crc32 not in (None, crc32_of(payload))):
+        raise ValueError("its data has another size or CRC-32")
     table.append(
         base,
         tail,
         path,
-        payload=b64decode(fields["data"]) if root == DATA_ROOT else str(fields["version"]).encode("ascii"),
+        payload=payload,
         size=size,
         crc32=crc32,
         modified=fields.get("modified"),
         mode=int(fields["mode"], 8),
         method=Method.DEFLATE if form == Form.DEFLATED else Method.STORE,
         level=level,
-        comment=str(fields.get("comment", "")).encode("utf-8"),
+        comment=comment,
     )
     for block in blocks:
         encoding.add_block(*block)

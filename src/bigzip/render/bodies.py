@@ -11,7 +11,7 @@ from bigzip.plan.encoding import Encoding
 from bigzip.plan.entry import Form
 from bigzip.plan.layout import Layout
 from bigzip.plan.table import EntryTable
-from bigzip.render.locate import Body, Learn, Literal, locate
+from bigzip.render.locate import Body, Learn, locate
 from bigzip.render.steps import PULL, Intake, Open, Steps
 
 
@@ -20,8 +20,8 @@ def render_range(layout: Layout, start: int, stop: int) -> Steps[None]:
     table, encoding = layout.table, layout.encoding
     for segment in locate(layout, start, stop):
         match segment:
-            case Literal(data):
-                yield data
+            case bytes():
+                yield segment
             case Body(row, body_start, body_stop):
                 yield from render_body(table, encoding, row, body_start, body_stop)
             case Learn(row):

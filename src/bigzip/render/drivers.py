@@ -84,7 +84,7 @@ class Driver:
                 case Pull():
                     reply = self._pull()
                 case Open(row, start, stop):
-                    self._open(row, start, stop)
+                    reply = self._open(row, start, stop)
                 case Overwrite():
                     return self._after_pieces(step)
 
@@ -96,17 +96,15 @@ class Driver:
                 if chunk:
                     self._count(chunk)
                     return chunk
-        except SourceError as error:
-            return error
         except Exception as error:
-            return _failed(error)
+            return _failure(error)
         return b""
 
     async def aclose_reader(self) -> None:
         """Close the source that needs the event loop, if one is open."""
         reader, self._async_reader = self._async_reader, None
-        if isinstance(reader, AsyncGenerator):
-            await reader.aclose()
+        if aclose := getattr(reader, "aclose", None):
+            await aclose()
 
     def close(self) -> None:
         """Close the steps and every source but one that needs the event loop; repeatable."""
@@ -119,17 +117,21 @@ class Driver:
             return next(self._steps)
         return self._steps.throw(reply) if isinstance(reply, SourceError) else self._steps.send(reply)
 
-    def _open(self, row: int, start: int, stop: int | None) -> None:
+    def _open(self, row: int, start: int, stop: int | None) -> SourceError | None:
         self._close_reader()
         self._row = row
         self._report(row)
         version = self._table.payload(row).decode("ascii") if self._table.has_version(row) else None
         source = self._source(row)
         self._async_reader = None  # one that was there has been read to its end
-        if needs_event_loop(source):
-            self._async_reader = source.aread(start, stop, version=version)
-        else:
-            self._reader = source.read(start, stop, version=version)
+        try:
+            if needs_event_loop(source):
+                self._async_reader = source.aread(start, stop, version=version)
+            else:
+                self._reader = source.read(start, stop, version=version)
+        except Exception as error:
+            return _failure(error)
+        return None
 
     def _source(self, row: int) -> AnySource:
         root = self._table.base(row).root
@@ -146,12 +148,8 @@ class Driver:
                 if chunk:
                     self._count(chunk)
                     return chunk
-        except SourceError as error:
-            return error
-        except InputError:
-            raise
         except Exception as error:
-            return _failed(error)
+            return _failure(error)
         return b""
 
     def _count(self, chunk: bytes) -> None:
@@ -175,8 +173,8 @@ class Driver:
 
     def _close_reader(self) -> None:
         reader, self._reader = self._reader, None
-        if isinstance(reader, Generator):
-            reader.close()
+        if close := getattr(reader, "close", None):
+            close()
 
     def _collect(self, piece: bytes) -> Advance | None:
         """Keep a piece until enough are together; what is to be handed on now, if anything is."""
@@ -202,7 +200,12 @@ class Driver:
         return self._table.name(self._row) if self._row < len(self._table) else ""
 
 
-def _failed(error: Exception) -> SourceReadError:
+def _failure(error: Exception) -> SourceError:
+    """What went wrong in a source, as the steps are told; what is wrong with the request is raised."""
+    if isinstance(error, InputError):
+        raise error
+    if isinstance(error, SourceError):
+        return error
     failure = SourceReadError(f"the source failed: {type(error).__name__}: {error}")
     failure.__cause__ = error
     return failure

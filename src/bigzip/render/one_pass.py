@@ -155,10 +155,9 @@ class OnePass:
             form = Form.STORED if stores else Form.DEFLATED
         else:
             form = Form.STORED_BLOCKS if stores else Form.STREAMED
-        wide = records.is_wide(Form.STORED if stores else Form.STREAMED, size, UNKNOWN)
-        if form == Form.STORED_BLOCKS and size != UNKNOWN:
-            wide = records.is_wide(form, size, stored_blocks.encoded_size(size))
-        facts = Facts(form, 0, 0, 0, wide, self._offset)
+        encoded_size = stored_blocks.encoded_size(size) if form == Form.STORED_BLOCKS else size
+        wide = records.is_wide(form, size, encoded_size)
+        facts = Facts(form, max(size, 0), 0, 0, wide, self._offset)
         yield self._counted(records.local_header(table, row, facts))
         body = self._offset
         if form == Form.STORED:
@@ -169,6 +168,9 @@ class OnePass:
             total, checksum = yield from self._compress(row, data, intake)
         facts = facts._replace(size=total, encoded_size=self._offset - body, crc32=checksum)
         if completes:
+            if records.is_wide(form, total, facts.encoded_size) != wide:
+                # Deflate made it just larger than 32 bits can say, and the header has no room for more.
+                facts = facts._replace(form=Form.STREAMED)
             yield Overwrite(facts.offset, records.local_header(table, row, facts))
         return facts
 

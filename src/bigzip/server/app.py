@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Annotated, Literal
+from urllib.parse import parse_qsl
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 import bigzip
 from bigzip.archive import Archive, Plan
 from bigzip.contrib.starlette import ZipResponse, problem
-from bigzip.errors import BigZipError, EncoderChanged, InputError, PlanRefused, SourceError
+from bigzip.errors import BigZipError, EncoderChanged, EntryProblem, InputError, PlanRefused, SourceError
 from bigzip.server import page
 from bigzip.server.plans import RecentPlans
 from bigzip.server.settings import Settings
@@ -34,7 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
     @app.api_route("/v1/zip", methods=["GET", "HEAD"], response_class=Response)
     async def zip_of_files(
         request: Request,
-        path: Annotated[
+        path: Annotated[  # noqa: ARG001 - for the documentation: FastAPI loses bytes that are not UTF-8
             list[str] | None,
             Query(description="A file or directory beneath the root; by default the root itself."),
         ] = None,
@@ -46,7 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
     ) -> Response:
         """A ZIP of files under the served root, at once. Range, If-Range and If-None-Match are honoured."""
         archive = Archive(method=method, level=level, root=settings.root, symlinks=symlinks, collisions=collisions)
-        paths = [cleaned(p) for p in path or [""]]
+        paths = _paths(request)
         for one in paths:
             archive.add(one or ".", one)
         name = filename or page.zip_name(paths, settings.root)
@@ -67,13 +68,13 @@ def create_app(settings: Settings) -> FastAPI:
         return await resolved.aplan(survey="nothing")
 
     @app.api_route("/", methods=["GET", "HEAD"], response_class=HTMLResponse, include_in_schema=False)
-    async def directory_page(path: str = "", number: Annotated[int, Query(alias="page", ge=1)] = 1) -> Response:
+    async def directory_page(request: Request, number: Annotated[int, Query(alias="page", ge=1)] = 1) -> Response:
         listing = await asyncio.to_thread(
-            page.list_directory, settings.root, cleaned(path), number, settings.entries_a_page
+            page.list_directory, settings.root, _paths(request)[0], number, settings.entries_a_page
         )
         return HTMLResponse(page.render(listing), headers=_SECURITY_HEADERS | {"cache-control": "no-store"})
 
-    @app.get("/style.css", include_in_schema=False)
+    @app.api_route("/style.css", methods=["GET", "HEAD"], include_in_schema=False)
     async def style() -> Response:
         return Response(page.STYLE, media_type="text/css", headers={"cache-control": "max-age=3600"})
 
@@ -81,9 +82,24 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def cleaned(path: str) -> str:
-    """A path of a request, relative to the root, without empty and "." components; ".." stays, and is refused."""
-    return "/".join(component for component in path.split("/") if component not in ("", "."))
+def _paths(request: Request) -> list[str]:
+    """The paths that are asked for, by default the root; bytes that are not UTF-8 stay as they are in file names."""
+    query = request.scope["query_string"].decode("utf-8", "surrogateescape")
+    fields = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
+    return [_cleaned(value) for name, value in fields if name == "path"] or [""]
+
+
+def _cleaned(path: str) -> str:
+    """A path of a request, relative to the root, without empty and "." components.
+
+    Raises:
+        PlanRefused: it has ".." or NUL in it. It is refused as what is absent, wherever it might lead.
+    """
+    components = path.split("/")
+    if ".." in components or "\0" in path:
+        reason, remedy = "is not there, or may not be read", "check the path and its permissions"
+        raise PlanRefused([EntryProblem(entry=path, reason=reason, remedy=remedy, missing=True)])
+    return "/".join(component for component in components if component not in ("", "."))
 
 
 def _add_error_handlers(app: FastAPI) -> None:

@@ -57,7 +57,10 @@ def list_directory(root: str, path: str, number: int, items_a_page: int) -> List
             os.close(descriptor)
     except SourceMissing as error:
         problem = EntryProblem(
-            entry=path, reason="is not there, or may not be read", remedy="check the path", missing=True
+            entry=path,
+            reason="is not there, or may not be read",
+            remedy="check the path and its permissions",
+            missing=True,
         )
         raise PlanRefused([problem]) from error
     finally:

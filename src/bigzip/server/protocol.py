@@ -25,6 +25,6 @@ class ResettableProtocol(HttpToolsProtocol):
 
     def _reset(self) -> None:
         connection = self.transport.get_extra_info("socket")
-        if connection is not None:
+        if connection is not None and not self.transport.is_closing():  # else the client has gone before
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
         self.transport.abort()

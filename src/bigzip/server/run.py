@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import socket
+from contextlib import suppress
 
 import uvicorn
 
@@ -59,5 +60,5 @@ def serve(settings: Settings, listener: socket.socket, *, quiet: bool = False) -
         server_header=False,
         timeout_graceful_shutdown=10,
     )
-    with listener:
+    with listener, suppress(KeyboardInterrupt):  # which uvicorn raises again once all is shut down
         uvicorn.Server(config).run(sockets=[listener])

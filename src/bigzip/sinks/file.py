@@ -61,7 +61,7 @@ def open_sink(file: BinaryIO) -> FileSink:
     if seekable:
         with suppress(OSError, AttributeError):
             # In append mode whatever is written goes to the end, so nothing can be replaced.
-            seekable = "a" not in getattr(file, "mode", "")
+            seekable = "a" not in str(getattr(file, "mode", ""))
     return FileSink(file, can_overwrite=seekable)
 
 

@@ -29,6 +29,7 @@ _READ_AT_ONCE: Final = 1 << 18
 # O_NONBLOCK: a FIFO put in the file's place must not hang us before we see that it is no regular file.
 _READ_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY
 _DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW
+_LOOK_UP_FLAGS: Final = _DIRECTORY_FLAGS | os.O_PATH
 
 
 def file_version(status: os.stat_result) -> str:
@@ -84,6 +85,10 @@ class LocalDirectory:
         """Open the directory at `relative_path` for listing; as `open`."""
         return self.open(relative_path, _DIRECTORY_FLAGS)
 
+    def open_parent(self, relative_path: str) -> int:
+        """Open the directory that holds `relative_path`, for looking up a name; it need not be one to be listed."""
+        return self.open(relative_path.rpartition("/")[0], _LOOK_UP_FLAGS)
+
     def close(self) -> None:
         """Close the descriptor; repeatable."""
         descriptor, self._descriptor = self._descriptor, -1
@@ -132,10 +137,9 @@ class LocalFile:
 
 def read_link(directory: LocalDirectory, relative_path: str) -> bytes:
     """The target of the symbolic link at `relative_path`, as it is stored."""
-    parent, _, name = relative_path.rpartition("/")
-    descriptor = directory.open_directory(parent)
+    descriptor = directory.open_parent(relative_path)
     try:
-        return os.readlink(os.fsencode(name), dir_fd=descriptor)
+        return os.readlink(os.fsencode(relative_path.rpartition("/")[2]), dir_fd=descriptor)
     except OSError as error:
         raise SourceMissing("is not there, or may not be read") from error
     finally:
@@ -166,7 +170,7 @@ _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
 _hows = {
     flags: _OpenHow(flags, 0, _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_SYMLINKS)
-    for flags in (_READ_FLAGS, _DIRECTORY_FLAGS)
+    for flags in (_READ_FLAGS, _DIRECTORY_FLAGS, _LOOK_UP_FLAGS)
 }
 
 

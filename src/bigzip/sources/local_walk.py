@@ -100,7 +100,7 @@ def _walk_file(directory: LocalDirectory, path: str, symlinks: SymlinkPolicy) ->
     """What is at `path`, which is no directory."""
     parent, _, name = path.rpartition("/")
     try:
-        descriptor = directory.open_directory(parent)
+        descriptor = directory.open_parent(path)
     except SourceMissing:
         yield _problem(path, *_unreadable(0))
         return
@@ -179,11 +179,11 @@ def _look(
 def _follow(directory: LocalDirectory, pending: _Pending, path: str, link: str) -> Found | EntryProblem | _Pending:
     """What the symbolic link at the real path `link` leads to."""
     root = os.path.realpath(directory.path)
-    target = os.path.realpath(os.path.join(root, link))
-    if target != root and not target.startswith(root.rstrip("/") + "/"):
-        return _problem(path, _OUTSIDE, _REMEDY_LINK)
-    real_path = os.path.relpath(target, root) if target != root else ""
     try:
+        target = os.path.realpath(os.path.join(root, link))
+        if target != root and not target.startswith(root.rstrip("/") + "/"):
+            return _problem(path, _OUTSIDE, _REMEDY_LINK)
+        real_path = os.path.relpath(target, root) if target != root else ""
         status = os.stat(target, follow_symlinks=False)
     except OSError:
         return _problem(path, "is a symbolic link that leads nowhere", _REMEDY_LINK)

@@ -118,11 +118,11 @@ class _Expansion:
         bounds = requests.base(row).root.removeprefix(REQUEST_ROOT)
         try:
             root, start = _locate(path, bounds, self._policies.symlinks)
-        except SourceMissing as missing:
+        except (SourceMissing, OSError) as missing:  # a link that vanishes while it is resolved is an OSError
             self._problems.append(
                 EntryProblem(
                     entry=path,
-                    reason=missing.reason,
+                    reason=getattr(missing, "reason", "is not there, or may not be read"),
                     remedy="check the path and its permissions",
                     missing=True,
                 )
@@ -150,11 +150,11 @@ class _Expansion:
     def _add_found(self, row: int, directory: LocalDirectory, found: Found, name: str) -> None:
         asked_for = f"{name}/{found.path}" if name and found.path else name or found.path
         is_directory = stat.S_ISDIR(found.status.st_mode)
-        if not asked_for and is_directory:
-            return  # the top of the archive has no entry
         try:
-            checked = checked_name(asked_for, self._policies.names)
             self._check_request(row, found)
+            if not asked_for and is_directory:
+                return  # the top of the archive has no entry
+            checked = checked_name(asked_for, self._policies.names)
         except NameRefused as refusal:
             self._refuse(asked_for, refusal)
             return
@@ -198,11 +198,11 @@ class _Expansion:
     def _check_request(self, row: int, found: Found) -> None:
         """Whether what the request claims to know of the source is so."""
         size = self._requests.size(row)
-        if size == UNKNOWN:
+        if size == UNKNOWN and self._requests.crc32(row) is None:
             return
         if not stat.S_ISREG(found.status.st_mode):
-            raise NameRefused("a size was given, and it is not a file", "leave the size out")
-        if size != found.status.st_size:
+            raise NameRefused("a size or CRC-32 was given, and it is not a file", "leave both out")
+        if size not in (UNKNOWN, found.status.st_size):
             raise NameRefused(
                 f"it has {found.status.st_size} bytes, not the {size} that were given", "correct the size"
             )

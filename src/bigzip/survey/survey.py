@@ -74,7 +74,9 @@ class Survey:
         table, depth = self._table, self._depth
         size, checksum = table.size(row), table.crc32(row)
         if size == 0:
-            self.encoding.append(Form.STORED, 0)
+            check_crc32(0, checksum)
+            # What can be read only once is read, to see that there is nothing.
+            self.encoding.append(Form.STORED if self._is_repeatable(row) else Form.STREAMED, 0)
         elif 0 < size < SMALLEST_WORTH and checksum is not None:
             self.encoding.append(Form.STORED, checksum)
         elif depth is SurveyDepth.NOTHING and not (table.method(row) is Method.STORE and checksum is not None):

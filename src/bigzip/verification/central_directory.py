@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from bigzip.format import central_directory_header
 from bigzip.format.central_directory_header import CentralDirectoryHeader, record_size
-from bigzip.format.constants import CompressionMethod, GeneralPurposeBitFlag
+from bigzip.format.constants import MAX_32, CompressionMethod, GeneralPurposeBitFlag
 from bigzip.verification import entry_rules, extras, names, zip64
 from bigzip.verification.findings import Findings
 from bigzip.verification.report import Fault, ProblemKind
@@ -90,30 +90,21 @@ def _record_at(window: Window, position: int, end: int) -> bytes | None:
 def _listed(position: int, record: bytes) -> tuple[ListedEntry, list[Fault]]:
     """The entry of a header, and what is wrong with the header on its own."""
     header = CentralDirectoryHeader.decode(record)
-    name = names.decode(header.file_name)
-    is_directory = name[-1:] == "/"
-    if extras.is_ordinary(header.extra_field) and not zip64.has_sentinel(header):
-        faults: list[Fault] = []
-        extent = Extent(
-            header.uncompressed_size,
-            header.compressed_size,
-            header.relative_offset_of_local_header,
-            is_zip64=False,
-        )
+    # Unpacked at once: this runs for each entry, and looking fields up by name adds up.
+    made_by, _, flags, method, time, date, _, compressed_size, size, disk, internal, external, offset = header[:13]
+    faults: list[Fault] = []
+    if extras.is_ordinary(header.extra_field) and not disk and max(size, compressed_size, offset) < MAX_32:
+        extent = Extent(size, compressed_size, offset, is_zip64=False)
     else:
         blocks, faults = extras.parse(header.extra_field)
         extent, zip64_faults = zip64.central_extent(header, blocks)
         faults += zip64_faults
-    flags, method = header.general_purpose_bit_flag, header.compression_method
+    name = names.decode(header.file_name)
+    is_directory = name[-1:] == "/"
     faults += entry_rules.form_faults(flags, method, is_directory, not extent.size)
-    faults += entry_rules.attribute_faults(
-        header.version_made_by,
-        header.internal_file_attributes,
-        header.external_file_attributes,
-        is_directory,
-    )
-    faults += entry_rules.time_faults(header.last_mod_file_time, header.last_mod_file_date)
-    faults += names.faults(name, header)
+    faults += entry_rules.attribute_faults(made_by, internal, external, is_directory)
+    faults += entry_rules.time_faults(time, date)
+    faults += names.faults(name, flags, header.file_name, header.file_comment)
     if method == _STORED and extent.size != extent.compressed_size:
         faults += _stored_sizes_faults(header, extent)
     has_descriptor = flags & _DESCRIPTOR != 0

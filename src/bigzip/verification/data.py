@@ -4,7 +4,7 @@ Decoding is zlib-ng's: it refuses exactly what zlib refuses. ISA-L decodes a fif
 streams that zlib, and with it most readers, refuse: 128 of 43,200 streams with a few bits flipped.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from isal import isal_zlib
 from zlib_ng import zlib_ng
@@ -31,40 +31,30 @@ END_UNSURE: Final = frozenset(
 """Faults that leave open where the data ends."""
 
 
-class Outcome(NamedTuple):
-    """What is wrong with the data, if anything, and the data if it was asked for."""
-
-    fault: Fault | None
-    content: bytes = b""
-
-
-def check(window: Window, start: int, entry: ListedEntry, *, keep: bool = False) -> Outcome:
-    """Judge the data of `entry`, which begins at `start`; with `keep` return it too, for an entry known small."""
+def check(window: Window, start: int, entry: ListedEntry, kept: list[bytes] | None = None) -> Fault | None:
+    """What is wrong with the data of `entry`, which begins at `start`; decoded pieces are added to `kept`."""
     if entry.header.compression_method == _STORED:
-        return _check_stored(window, start, entry, keep=keep)
-    return _check_deflated(window, start, entry, keep=keep)
+        return _check_stored(window, start, entry, kept)
+    return _check_deflated(window, start, entry, kept)
 
 
-def _check_stored(window: Window, start: int, entry: ListedEntry, *, keep: bool) -> Outcome:
+def _check_stored(window: Window, start: int, entry: ListedEntry, kept: list[bytes] | None) -> Fault | None:
     crc = 0
-    kept = []
     position, end = start, start + entry.extent.compressed_size
     while position < end:
         data = window.chunk(position, end - position)
         crc = isal_zlib.crc32(data, crc)
         position += len(data)
-        if keep:
+        if kept is not None:
             kept.append(bytes(data))
-    fault = None if crc == entry.header.crc32 else _crc_fault(entry, crc)
-    return Outcome(fault, b"".join(kept))
+    return None if crc == entry.header.crc32 else _crc_fault(entry, crc)
 
 
-def _check_deflated(window: Window, start: int, entry: ListedEntry, *, keep: bool) -> Outcome:
+def _check_deflated(window: Window, start: int, entry: ListedEntry, kept: list[bytes] | None) -> Fault | None:
     decoder = zlib_ng.decompressobj(_RAW_DEFLATE)
     size = entry.extent.size
     position, end = start, start + entry.extent.compressed_size
     crc = produced = 0
-    kept = []
     is_output_due = False
     while not decoder.eof:
         data: bytes | memoryview = decoder.unconsumed_tail
@@ -73,30 +63,25 @@ def _check_deflated(window: Window, start: int, entry: ListedEntry, *, keep: boo
             position += len(data)
         elif not data and not is_output_due:
             message = f"the compressed data ends after {produced} bytes of {size}, and the deflate stream does not"
-            return Outcome(Fault(ProblemKind.DEFLATE_ENDS_LATE, message))
+            return Fault(ProblemKind.DEFLATE_ENDS_LATE, message)
         # One byte more than is due, to see that there is none; and never 0, which means no limit.
         limit = min(_MAX_OUTPUT, size - produced + 1)
         try:
             output = decoder.decompress(data, limit)
         except _ERROR as error:
-            message = f"after {produced} bytes: {error}"
-            return Outcome(Fault(ProblemKind.DEFLATE_DAMAGED, message))
+            return Fault(ProblemKind.DEFLATE_DAMAGED, f"after {produced} bytes: {error}")
         crc = isal_zlib.crc32(output, crc)
         produced += len(output)
         is_output_due = len(output) == limit
         if produced > size:
-            return Outcome(Fault(ProblemKind.DATA_SIZE, f"the data decodes to more than the {size} bytes it should"))
-        if keep:
+            return Fault(ProblemKind.DATA_SIZE, f"the data decodes to more than the {size} bytes it should")
+        if kept is not None:
             kept.append(output)
-    surplus = len(decoder.unused_data) + end - position
-    if surplus:
-        message = f"the deflate stream ends {surplus} bytes before the compressed data does"
-        return Outcome(Fault(ProblemKind.DEFLATE_ENDS_EARLY, message))
+    if surplus := len(decoder.unused_data) + end - position:
+        return Fault(ProblemKind.DEFLATE_ENDS_EARLY, f"{surplus} bytes of compressed data follow the deflate stream")
     if produced != size:
-        message = f"the data decodes to {produced} bytes, and should to {size}"
-        return Outcome(Fault(ProblemKind.DATA_SIZE, message))
-    fault = None if crc == entry.header.crc32 else _crc_fault(entry, crc)
-    return Outcome(fault, b"".join(kept))
+        return Fault(ProblemKind.DATA_SIZE, f"the data decodes to {produced} bytes, and should to {size}")
+    return None if crc == entry.header.crc32 else _crc_fault(entry, crc)
 
 
 def _crc_fault(entry: ListedEntry, crc: int) -> Fault:

@@ -46,6 +46,6 @@ def check(entry: ListedEntry, following: bytes, *, wide: bool) -> Outcome:
 
 def _encode(descriptor: DataDescriptor, *, wide: bool) -> bytes:
     """The descriptor's bytes; sizes that do not fit are cut, as writers do that do not look."""
-    if not wide:
+    if not wide and max(descriptor) > MAX_32:
         descriptor = DataDescriptor(*(value & MAX_32 for value in descriptor))
     return descriptor.encode(wide=wide)

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 from bigzip.format import extended_timestamp, zip64_extended_information
 from bigzip.format.constants import MAX_32, CompressionMethod, GeneralPurposeBitFlag, VersionNeeded
 from bigzip.format.local_file_header import LocalFileHeader
-from bigzip.verification import extras, names, zip64
+from bigzip.verification import entry_rules, extras, names, zip64
 from bigzip.verification.central_directory import ListedEntry
 from bigzip.verification.findings import shown
 from bigzip.verification.report import Fault, ProblemKind
@@ -51,9 +51,12 @@ def version_fault(entry: ListedEntry, *, is_zip64: bool) -> Fault | None:
         expected = _DEFLATED_OR_DIRECTORY
     else:
         expected = _STORED_FILE
-    found = entry.header.version_needed_to_extract
+    header = entry.header
+    found = header.version_needed_to_extract
     if found == expected:
         return None
+    if entry_rules.undecodable_reason(header.general_purpose_bit_flag, header.compression_method):
+        return None  # Encryption and other methods have versions of their own.
     return Fault(ProblemKind.VERSION_NEEDED, f"version needed must be {expected}, found {found}")
 
 
@@ -91,6 +94,8 @@ def _timestamp_faults(central: dict[int, bytes], local: dict[int, bytes]) -> lis
     ours, theirs = (blocks.get(extended_timestamp.HEADER_ID) for blocks in (local, central))
     if ours == theirs:
         return []
+    if ours is not None and theirs is not None and len(ours) != len(theirs):
+        return []  # One of them is not of the only allowed form, which is reported where it is parsed.
     found, expected = (data.hex(" ") if data is not None else "none" for data in (ours, theirs))
     message = f"extended timestamp is {found} in the local header, {expected} in the central one"
     return [Fault(ProblemKind.TIMESTAMP_MISMATCH, message)]

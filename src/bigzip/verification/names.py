@@ -3,7 +3,6 @@
 import re
 from typing import Final
 
-from bigzip.format.central_directory_header import CentralDirectoryHeader
 from bigzip.format.constants import GeneralPurposeBitFlag
 from bigzip.verification.report import Fault, ProblemKind
 
@@ -18,8 +17,8 @@ def decode(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
-def faults(name: str, header: CentralDirectoryHeader) -> list[Fault]:
-    """What is wrong with the name, which is the header's as text, and with its encoding."""
+def faults(name: str, flags: int, file_name: bytes, file_comment: bytes) -> list[Fault]:
+    """What is wrong with a name, as text and as in its header, and with the encoding of name and comment."""
     # Nearly every name leaves here; each test is the cheapest that lets no bad name through.
     if (
         name.isascii()
@@ -29,11 +28,11 @@ def faults(name: str, header: CentralDirectoryHeader) -> list[Fault]:
         and "/." not in name
         and "//" not in name
         and "\\" not in name
-        and not header.general_purpose_bit_flag & _UTF_8
-        and not header.file_comment
+        and not flags & _UTF_8
+        and not file_comment
     ):
         return []
-    found = _encoding_faults(header)
+    found = _encoding_faults(flags, file_name, file_comment)
     if reason := _unsafe_reason(name):
         found.append(Fault(ProblemKind.NAME_UNSAFE, f"the name is unsafe: {reason}"))
     return found
@@ -56,14 +55,14 @@ def _unsafe_reason(name: str) -> str | None:
     return None
 
 
-def _encoding_faults(header: CentralDirectoryHeader) -> list[Fault]:
+def _encoding_faults(flags: int, file_name: bytes, file_comment: bytes) -> list[Fault]:
     """What is wrong with the encoding of an entry's name and comment, or with bit 11."""
     faults = []
-    is_ascii = header.file_name.isascii() and header.file_comment.isascii()
-    if bool(header.general_purpose_bit_flag & _UTF_8) == is_ascii:
+    is_ascii = file_name.isascii() and file_comment.isascii()
+    if bool(flags & _UTF_8) == is_ascii:
         state, text = ("is set", "are ASCII") if is_ascii else ("is not set", "are not ASCII")
         faults.append(Fault(ProblemKind.UTF8_FLAG, f"bit 11 {state}, but name and comment {text}"))
-    for what, value in (("name", header.file_name), ("comment", header.file_comment)):
+    for what, value in (("name", file_name), ("comment", file_comment)):
         try:
             value.decode("utf-8")
         except UnicodeDecodeError as error:

@@ -96,11 +96,11 @@ class _Verification:
 
     def _tell(self, offset: int) -> None:
         """Tell the caller that the walk has come to `offset`."""
-        self._bytes = offset
+        self._bytes = max(self._bytes, offset)
         if self._progress is not None:
             self._progress(
                 Progress(
-                    bytes_done=offset,
+                    bytes_done=self._bytes,
                     bytes_total=self._size,
                     entries_done=self._entries,
                     entries_total=self._entries_total,

@@ -30,6 +30,8 @@ class Walk:
         self._limit = directory.start
         self._findings = findings
         self._position: int | None = directory.base
+        self._read_until = directory.base
+        """Where the data that was read last ends as stated: none is read twice, whatever the directory says."""
         self._skipped: list[range] = []
 
     def check(self, entry: ListedEntry) -> None:
@@ -64,19 +66,17 @@ class Walk:
             message = f"the local header is said to be at {start}, and the central directory begins at {self._limit}"
             self._findings.add(ProblemKind.LOCAL_HEADER_MISSING, entry.position, message, entry.name)
             return False
-        if self._position is None:
+        if self._position is None and start >= self._read_until:
             return True
-        if start > self._position:
+        if self._position is not None and start > self._position:
             self._report_gap(self._position, start)
             return True
         if any(start in skipped for skipped in self._skipped):
-            kind, message = (
-                ProblemKind.OUT_OF_ORDER,
-                "the central directory must list entries as they lie in the file",
-            )
+            kind = ProblemKind.OUT_OF_ORDER
+            message = "the central directory must list entries as they lie in the file"
         else:
             kind = ProblemKind.OVERLAP
-            message = f"the entry is said to begin at {start}, inside one that ends at {self._position}"
+            message = f"the entry is said to begin at {start}, inside an earlier one"
         self._findings.add(kind, entry.position, message, entry.name)
         return False
 
@@ -110,6 +110,7 @@ class Walk:
             self._findings.add(ProblemKind.OVERLAP, start, message, entry.name)
             return
         fault = self._content_fault(entry, start)
+        self._read_until = stop
         if fault:
             self._findings.add_faults([fault], start, entry.name)
         if entry.has_descriptor:
@@ -134,10 +135,11 @@ class Walk:
         if is_link and entry.extent.size > links.MAX_TARGET_SIZE:
             message = f"the link's target has {entry.extent.size} bytes, more than {links.MAX_TARGET_SIZE}"
             return Fault(ProblemKind.LINK_TARGET, message)
-        fault, content = data.check(self._window, start, entry, keep=is_link)
-        if is_link and fault is None:
-            return links.target_fault(entry.name, content)
-        return fault
+        if not is_link:
+            return data.check(self._window, start, entry)
+        target: list[bytes] = []
+        fault = data.check(self._window, start, entry, target)
+        return fault or links.target_fault(entry.name, b"".join(target))
 
 
 def _mirror(entry: ListedEntry) -> bytes | None:

@@ -6,6 +6,8 @@ from typing import Final, Protocol
 from bigzip.verification.report import CouldNotVerify
 
 READ_SIZE: Final = 1 << 20
+_SMALL: Final = 1 << 10
+"""Bytes; copying that many costs less than making a view of them."""
 
 
 class BinaryFile(Protocol):
@@ -41,12 +43,14 @@ class Window:
             return self._bytes[:length]
         return self._bytes[start:stop]
 
-    def chunk(self, offset: int, limit: int) -> memoryview:
+    def chunk(self, offset: int, limit: int) -> bytes | memoryview:
         """At least one and at most `limit` bytes at `offset`, as many as are at hand; `limit` is at least 1."""
         start = offset - self._start
         if not 0 <= start < len(self._bytes):
             self._read(offset, 1)
             start = 0
+        if limit <= _SMALL:
+            return self._bytes[start : start + limit]
         return memoryview(self._bytes)[start : start + limit]
 
     def _read(self, offset: int, length: int) -> None:

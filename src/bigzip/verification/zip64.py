@@ -41,16 +41,6 @@ def may_have_zip64_sizes(extent: Extent, method: int) -> bool:
     )
 
 
-def has_sentinel(header: CentralDirectoryHeader) -> bool:
-    """Whether a field is at its sentinel, or the disk number not 0, so that `central_extent` must judge."""
-    sizes_and_offset = (
-        header.uncompressed_size,
-        header.compressed_size,
-        header.relative_offset_of_local_header,
-    )
-    return header.disk_number_start != 0 or MAX_32 in sizes_and_offset
-
-
 def central_extent(header: CentralDirectoryHeader, blocks: dict[int, bytes]) -> tuple[Extent, list[Fault]]:
     """The entry's extent, and what is wrong with the zip64 fields of its central header."""
     fields = (header.uncompressed_size, header.compressed_size, header.relative_offset_of_local_header)
