@@ -91,12 +91,7 @@ def test_block_count(size: int, count: int) -> None:
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("size", [0, 1, 31, 1_000, 65_536, BLOCK_SIZE - 1, BLOCK_SIZE, 3 * BLOCK_SIZE + 1])
-def test_worst_case_size_holds_for_noise(level: int, size: int) -> None:
+def test_noise_grows_by_little(level: int, size: int) -> None:
+    """A thousandth, and some bytes for each block."""
     data = random.Random(size).randbytes(size)
-    assert sum(map(len, compressed(data, level))) <= deflate.worst_case_size(size)
-
-
-@given(st.integers(0, 1 << 62), st.integers(0, 1 << 62))
-def test_worst_case_size_grows_with_the_size(size: int, other: int) -> None:
-    assert size <= deflate.worst_case_size(size)
-    assert (deflate.worst_case_size(size) <= deflate.worst_case_size(other)) or size > other
+    assert sum(map(len, compressed(data, level))) <= size + size // 1_000 + 64

@@ -29,6 +29,7 @@ from bigzip.testing import Content, Tells, VirtualSource
 from bigzip.testing.strategies import ArchiveSpec, Supply, archives
 from tests.rendering import rendered, rendered_part, zip_content, zip_infos
 
+NAMES = ["caf\u00e9", "n"]
 KNOWN = Tells.SIZE | Tells.VERSION | Tells.CRC32
 END_SIZE = end_of_central_directory_record.FIXED_SIZE
 ZIP64_END_SIZE = zip64_end_of_central_directory_record.SIZE
@@ -197,18 +198,19 @@ def test_a_directory_at_4_gib_has_a_zip64_end_record(offset: int) -> None:
     assert tail.headers[0].extra_field == b""
 
 
-@pytest.mark.parametrize(("size", "wide"), [(4_294_639_594, False), (4_294_639_595, True)])
-def test_stored_blocks_are_wide_when_their_encoding_reaches_4_gib(size: int, wide: bool) -> None:
-    """The largest size whose encoded size is under the limit, and one more."""
+@pytest.mark.parametrize(("size", "wide"), [(4_294_639_630, False), (4_294_639_631, True)])
+def test_stored_blocks_are_wide_when_their_encoding_is_over_32_bits(size: int, wide: bool) -> None:
+    """The largest size whose encoded size 32 bits can say, and one more."""
     archive = Archive(method="store")
     archive.add(VirtualSource(size), "giant")
     plan = archive.plan(survey="sizes")
     [entry] = plan.entries
     assert entry.form is Form.STORED_BLOCKS
     assert entry.encoded_size is not None
-    assert (entry.encoded_size >= MAX_32) is wide
+    assert (entry.encoded_size > MAX_32) is wide
     local = local_header(plan, 0)
-    assert (local.version_needed_to_extract, len(local.extra_field)) == ((45, 20) if wide else (20, 0))
+    assert len(local.extra_field) == (20 if wide else 0)
+    assert local.version_needed_to_extract == Tail(plan).headers[0].version_needed_to_extract == 45
     assert (local.uncompressed_size, local.compressed_size) == ((MAX_32, MAX_32) if wide else (0, 0))
     assert plan.layout is not None
     assert plan.layout.directory_offset - plan.layout.row_offset(0) == (

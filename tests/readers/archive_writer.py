@@ -16,9 +16,10 @@ from pathlib import Path
 LIMIT_16 = 0xFFFF
 LIMIT_32 = 0xFFFFFFFF
 HALF_GIANT = 1 << 31
-GIANT = 1 << 32
+GIANT = (1 << 32) + (1 << 20)
+"""Not 2^32 itself: its low half is 0, which a reader that takes a 64-bit size for two 32-bit ones accepts by chance."""
 
-_CRC_32_OF_ZEROS = {HALF_GIANT: 0x4DBDF21C, GIANT: 0xD202EF8D}
+_CRC_32_OF_ZEROS = {HALF_GIANT: 0x4DBDF21C, GIANT: 0xC6A48B28}
 """Computing them takes seconds."""
 _PIECE = 1 << 20
 _STORED = 0

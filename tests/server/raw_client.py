@@ -46,18 +46,19 @@ class RawClient:
     ) -> None:
         self._socket.close()
 
-    def request(
-        self,
-        target: str,
-        headers: Mapping[str, str] | None = None,
-        *,
-        method: str = "GET",
-        version: str = "1.1",
-    ) -> Head:
-        """Send a request and return the head of its response."""
+    def send(
+        self, target: str, headers: Mapping[str, str] | None = None, *, method: str = "GET", version: str = "1.1"
+    ) -> None:
+        """Send a request."""
         fields = {"Host": "127.0.0.1"} | dict(headers or {})
         lines = [f"{method} {target} HTTP/{version}", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
         self._socket.sendall("\r\n".join(lines).encode("latin-1"))
+
+    def request(
+        self, target: str, headers: Mapping[str, str] | None = None, *, method: str = "GET", version: str = "1.1"
+    ) -> Head:
+        """Send a request and return the head of its response."""
+        self.send(target, headers, method=method, version=version)
         while b"\r\n\r\n" not in self._ahead:
             self._ahead += self._receive()
         head, _, self._ahead = self._ahead.partition(b"\r\n\r\n")

@@ -66,7 +66,7 @@ def test_two_hundred_cuts(form: Form, request: pytest.FixtureRequest, tree: Path
     running: Service = request.getfixturevalue(form.service)
     target = zip_target("everything", **form.parameters)
     data, tag = whole(running.port, target)
-    assert_archive_of(data, tree)
+    assert_archive_of(data, tree / "everything", above="everything/")
     pieces = in_pieces(repeat(running.port), target, tag, cuts_of(len(data), CUTS), len(data))
     assert hashlib.sha256(pieces).hexdigest() == hashlib.sha256(data).hexdigest()
 
@@ -96,7 +96,7 @@ def test_a_download_is_resumed_after_a_restart(form: Form, starting: Start, tree
         with starting() as after:
             received += resumed(after.port, target, tag, start, stop, len(data))
     assert received == data
-    assert_archive_of(received, tree)
+    assert_archive_of(received, tree / "everything", above="everything/")
 
 
 @pytest.mark.parametrize("form", [*REPEATABLE, DEFLATED_AT_LEVEL_6], ids=lambda form: form.name)
@@ -109,7 +109,7 @@ def test_a_download_is_resumed_from_another_instance(form: Form, starting: Start
         length, tag = int(head.headers["content-range"].partition("/")[2]), head.headers["etag"]
         data = in_pieces(cycle([one.port, other.port]), target, tag, cuts_of(length, 20), length)
         assert whole(one.port, target) == whole(other.port, target) == (data, tag)
-    assert_archive_of(data, tree)
+    assert_archive_of(data, tree / "everything", above="everything/")
 
 
 @each_repeatable_form

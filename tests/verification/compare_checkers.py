@@ -9,6 +9,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from bigzip.verification import verify
 
@@ -18,26 +19,28 @@ Checker = Callable[[Path], bool]
 """Whether a checker takes the archive at a path for sound."""
 
 
-def command(*arguments: str) -> Checker:
+def run(arguments: list[str], path: Path | None, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """Run a program on the archive at `path`. One that does not come to an end has not found it sound."""
+    command = arguments if path is None else [*arguments, str(path)]
+    try:
+        return subprocess.run(command, capture_output=True, timeout=10, check=False, **options)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, b"", b"")
+
+
+def program(*arguments: str) -> Checker:
     """A program whose exit status tells; the path comes last."""
-
-    def check(path: Path) -> bool:
-        finished = subprocess.run([*arguments, path], capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
-        return finished.returncode == 0
-
-    return check
+    return lambda path: run([*arguments], path, stdin=subprocess.DEVNULL).returncode == 0
 
 
 def seven_zip(path: Path) -> bool:
     """7-Zip, whose warnings do not show in its exit status."""
-    finished = subprocess.run(["7zz", "t", path], capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+    finished = run(["7zz", "t"], path, stdin=subprocess.DEVNULL)
     return finished.returncode == 0 and b"WARNING" not in finished.stdout.upper()
 
 
 def libarchive_from_pipe(path: Path) -> bool:
-    with path.open("rb") as file:
-        finished = subprocess.run(["bsdtar", "-xOf", "-"], stdin=file, capture_output=True, timeout=60)
-    return finished.returncode == 0
+    return run(["bsdtar", "-xOf", "-"], None, input=path.read_bytes()).returncode == 0
 
 
 def cpython(path: Path) -> bool:
@@ -49,11 +52,11 @@ def cpython(path: Path) -> bool:
 
 
 CHECKERS: dict[str, tuple[str, Checker]] = {
-    "unzip -t": ("unzip", command("unzip", "-tqq")),
-    "zip -T": ("zip", command("zip", "-Tq")),
+    "unzip -t": ("unzip", program("unzip", "-tqq")),
+    "zip -T": ("zip", program("zip", "-Tq")),
     "7zz t": ("7zz", seven_zip),
-    "bsdtar -tf": ("bsdtar", command("bsdtar", "-tf")),
-    "bsdtar -xOf": ("bsdtar", command("bsdtar", "-xOf")),
+    "bsdtar -tf": ("bsdtar", program("bsdtar", "-tf")),
+    "bsdtar -xOf": ("bsdtar", program("bsdtar", "-xOf")),
     "bsdtar -xOf - (pipe)": ("bsdtar", libarchive_from_pipe),
     "CPython testzip": ("", cpython),
     "bigzip": ("", lambda path: verify(path).sound),
@@ -61,7 +64,7 @@ CHECKERS: dict[str, tuple[str, Checker]] = {
 
 
 def main() -> None:
-    checkers = {name: check for name, (program, check) in CHECKERS.items() if not program or shutil.which(program)}
+    checkers = {name: check for name, (needed, check) in CHECKERS.items() if not needed or shutil.which(needed)}
     found = dict.fromkeys(checkers, 0)
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "archive.zip")

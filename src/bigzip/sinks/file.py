@@ -21,8 +21,9 @@ _NEW_FILE_MODE: Final = 0o666
 class FileSink:
     """An open output. One that can seek takes `Overwrite`; offsets count from where the archive began."""
 
-    def __init__(self, file: BinaryIO, *, can_overwrite: bool) -> None:
+    def __init__(self, file: BinaryIO, *, can_overwrite: bool, name: str = "the output") -> None:
         self._file = file
+        self._name = name
         self.can_overwrite = can_overwrite
         self._start = file.tell() if can_overwrite else 0
         self.size = 0
@@ -45,7 +46,8 @@ class FileSink:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise OutputError(f"writing failed after {self.size:,} bytes: {error.strerror}") from error
+            reason = f"writing failed after {self.size:,} bytes: {error.strerror}"
+            raise OutputError(f"{self._name}: {reason}") from error
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
@@ -65,37 +67,55 @@ def open_sink(file: BinaryIO) -> FileSink:
     return FileSink(file, can_overwrite=seekable)
 
 
+def check_output(path: str, *, overwrite: bool) -> os.stat_result | None:
+    """The status of what is at `path`, None where nothing is, if an archive may be written there.
+
+    Raises:
+        OutputExists: a file is there, and `overwrite` is False, or a directory.
+        OutputError: nothing can be there.
+    """
+    if not path:
+        raise OutputError("the name of the output is empty; give the name of a file")
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        status = None
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror}") from error
+    if path.endswith("/") or (status is not None and stat.S_ISDIR(status.st_mode)):
+        raise OutputExists(f"{path}: is a directory; give the name of a file")
+    if status is not None and stat.S_ISREG(status.st_mode) and not overwrite:
+        raise _exists(path)
+    return status
+
+
 @contextmanager
 def new_file(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[FileSink]:
     """A sink whose bytes get the name `path` when the block ends, and vanish when it raises.
 
     Raises:
-        OutputExists: `path` is there, and `overwrite` is False.
-        OutputError: the file cannot be made, written or renamed.
+        OutputExists, OutputError: as `check_output`; or the file cannot be made, written or renamed.
     """
-    target = os.fspath(path)
-    status = _status(target)
-    if status is not None and stat.S_ISDIR(status.st_mode):
-        raise OutputExists(f"{target}: is a directory; give the name of a file")
+    name = os.fspath(path)
+    status = check_output(name, overwrite=overwrite)
     if status is not None and not stat.S_ISREG(status.st_mode):
-        with _output_errors(target), open(target, "wb", buffering=0) as file:
-            yield FileSink(file, can_overwrite=False)
+        with _output_errors(name), open(name, "wb", buffering=0) as file:
+            yield FileSink(file, can_overwrite=False, name=name)
         return
-    if status is not None and not overwrite:
-        raise _exists(target)
     # The link that the target may be stays a link: what it leads to is replaced.
-    target = os.path.realpath(target)
-    partial = os.path.join(os.path.dirname(target), f".bigzip-{secrets.token_hex(8)}.partial")
-    with _output_errors(target):
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _NEW_FILE_MODE)
+    target = os.path.realpath(name)
+    directory = os.path.dirname(target)
+    partial = os.path.join(directory, f".bigzip-{secrets.token_hex(8)}.partial")
     try:
+        with _output_errors(f"{name}: no file can be made in {directory}"):
+            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _NEW_FILE_MODE)
         with open(descriptor, "wb", buffering=0) as file:
-            yield FileSink(file, can_overwrite=True)
-            with _output_errors(target):
+            yield FileSink(file, can_overwrite=True, name=name)
+            with _output_errors(name):
                 if status is not None:
                     os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
                 os.fsync(descriptor)
-        with _output_errors(target):
+        with _output_errors(name):
             _give_name(partial, target, overwrite=overwrite)
     except BaseException:
         with suppress(OSError):
@@ -117,7 +137,10 @@ def _give_name(partial: str, target: str, *, overwrite: bool) -> None:
             os.rename(partial, target)  # a file system without links
         else:
             os.unlink(partial)
-    directory = os.open(os.path.dirname(target), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        directory = os.open(os.path.dirname(target), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return  # who may make files in a directory but not list it cannot bring it to disk
     try:
         os.fsync(directory)
     finally:
@@ -126,15 +149,6 @@ def _give_name(partial: str, target: str, *, overwrite: bool) -> None:
 
 def _exists(target: str) -> OutputExists:
     return OutputExists(f"{target}: is there already; choose another name, or allow overwriting (--force)")
-
-
-def _status(path: str) -> os.stat_result | None:
-    try:
-        return os.stat(path)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror}") from error
 
 
 @contextmanager

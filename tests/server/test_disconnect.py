@@ -1,0 +1,75 @@
+"""A client that goes away frees what was open for it."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from .changing import BEGINNING, DATA
+from .forms import Form, each_form
+from .programs import CURL, start
+from .raw_client import RawClient
+from .service import Service, wait_until, zip_target
+from .trees import put
+
+WITHIN_SECONDS = 5.0
+CLIENTS = 20
+
+
+@pytest.fixture
+def running(form: Form, request: pytest.FixtureRequest, tmp_path: Path) -> Service:
+    """A service with a large file in a directory named as `tmp_path`."""
+    service: Service = request.getfixturevalue(form.service)
+    put(service.root / tmp_path.name / "film.mp4", DATA)
+    return service
+
+
+def assert_freed(running: Service) -> None:
+    wait_until(lambda: not running.open_sources(), "all files are closed", timeout_seconds=WITHIN_SECONDS)
+
+
+@each_form
+def test_a_client_that_drops_the_connection_frees_the_sources(form: Form, running: Service, tmp_path: Path) -> None:
+    before = running.complaints()
+    with ExitStack() as stack:
+        for _ in range(CLIENTS):
+            client = stack.enter_context(RawClient(running.port, receive_buffer=1 << 14))
+            client.request(zip_target(tmp_path.name, **form.parameters))
+            client.read(BEGINNING)
+        assert len(running.open_sources()) >= CLIENTS
+    assert_freed(running)
+    assert running.complaints() == before
+
+
+@each_form
+def test_a_client_that_goes_before_it_reads_frees_the_sources(form: Form, running: Service, tmp_path: Path) -> None:
+    target = zip_target(tmp_path.name, **form.parameters)
+    before = running.complaints()
+    for _ in range(CLIENTS):
+        with RawClient(running.port) as client:
+            client.send(target)
+    with RawClient(running.port) as client:
+        client.request(target, method="HEAD")
+    assert_freed(running)
+    assert running.complaints() == before
+
+
+@each_form
+def test_a_client_that_is_killed_frees_the_sources(form: Form, running: Service, tmp_path: Path) -> None:
+    before = running.complaints()
+    with start([*CURL, running.zip_url(tmp_path.name, **form.parameters)], tmp_path, piped=True) as process:
+        assert process.stdout is not None
+        process.stdout.read(BEGINNING)
+        assert running.open_sources()
+        process.kill()
+    assert_freed(running)
+    assert running.complaints() == before
+
+
+@each_form
+def test_a_complete_download_frees_the_sources(form: Form, running: Service, tmp_path: Path) -> None:
+    target = zip_target(tmp_path.name, **form.parameters)
+    with RawClient(running.port) as client:
+        head = client.request(target)
+        client.read(int(head.headers.get("content-length", len(DATA))))
+        assert_freed(running)
