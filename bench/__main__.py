@@ -120,8 +120,7 @@ def bench_entries(directory: Path, _: Path) -> Iterator[str]:
     for result in results:
         memory = (result.peak_bytes - baseline.peak_bytes) / ENTRIES
         yield (
-            f"| {result.name} | {result.seconds:.2f} | {result.seconds / results[0].seconds:.2f} "
-            f"| {memory:.0f} bytes |"
+            f"| {result.name} | {result.seconds:.2f} | {result.seconds / results[0].seconds:.2f} | {memory:.0f} bytes |"
         )
 
 
@@ -135,8 +134,16 @@ def bench_tree(directory: Path, tree: Path) -> Iterator[str]:
     groups: dict[str, list[Contender]] = {}
     for title, ours, peers in (
         ("stored", ["--method", "store"], {"zip -0": "zip -q -r -y -0", "7zz -mx0": "7zz a -bso0 -bsp0 -snl -mx0"}),
-        ("level 1", ["--method", "deflate", "--level", "1"], {"zip -1": "zip -q -r -y -1", "7zz -mx1": "7zz a -bso0 -bsp0 -snl -mx1"}),
-        ("level 6", ["--method", "deflate", "--level", "6"], {"zip -6": "zip -q -r -y -6", "7zz -mx5": "7zz a -bso0 -bsp0 -snl -mx5"}),
+        (
+            "level 1",
+            ["--method", "deflate", "--level", "1"],
+            {"zip -1": "zip -q -r -y -1", "7zz -mx1": "7zz a -bso0 -bsp0 -snl -mx1"},
+        ),
+        (
+            "level 6",
+            ["--method", "deflate", "--level", "6"],
+            {"zip -6": "zip -q -r -y -6", "7zz -mx5": "7zz a -bso0 -bsp0 -snl -mx5"},
+        ),
     ):
         group = [Contender(name="bigzip", command=(*bigzip, str(parent), *ours, "--symlinks", "skip", str(out), name))]
         for peer, command in peers.items():
@@ -166,8 +173,8 @@ def main() -> None:
     lines = [
         "# Measurements",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {_processor()}, Python {platform.python_version()}, "
-        f"`python -m bench {' '.join(arguments.names)}`, medians of {RUNS} runs in turn.",
+        f"{datetime.now(UTC):%Y-%m-%d}, {_processor()}, Python {platform.python_version()}, medians of {RUNS} runs:",
+        f"`python -m bench {' '.join(arguments.names)}`",
         "",
     ]
     with tempfile.TemporaryDirectory() as directory:

@@ -4,7 +4,7 @@ import asyncio
 import copy
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import aclosing, closing
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, BinaryIO, Final, Literal, TypeVar, cast
@@ -136,6 +136,8 @@ class Plan(FrozenPlan):
             raise NotRepeatable("the archive's length is not known beforehand, so it can be read only in whole")
         if length is not None and not (stop is not None and 0 <= start <= stop <= length):
             raise UnsatisfiableRange(f"[{start}, {stop}) does not lie in {length} bytes", length=length)
+        if (start, stop) != (0, length) and not self.repeatable:
+            raise NotRepeatable("an entry can be read only once, so the archive can be read only in whole")
         return Driver(self.table, self._steps(start, stop, can_overwrite=False), progress)
 
     def _steps(self, start: int, stop: int | None, *, can_overwrite: bool) -> Steps[None]:
@@ -341,8 +343,9 @@ class Archive:
     async def aiter_bytes(self, *, progress: ProgressCallback | None = None) -> AsyncGenerator[bytes, None]:
         """As `iter_bytes`; what may block is done in worker threads."""
         plan = await asyncio.to_thread(self._plan, SurveyDepth.NOTHING, None)
-        async for chunk in plan.aiter_bytes(progress=progress):
-            yield chunk
+        async with aclosing(plan.aiter_bytes(progress=progress)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     def write(
         self,

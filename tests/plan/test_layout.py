@@ -41,7 +41,7 @@ ZIP64_RECORDS_SIZE = ZIP64_END_SIZE + LOCATOR_SIZE
 def test_length_is_as_predicted(spec: ArchiveSpec) -> None:
     """With everything surveyed, with nothing read where that leaves a length, and by what zipfile reads."""
     for survey in ("full", "sizes"):
-        plan = spec.archive().plan(survey=survey)  # type: ignore[arg-type]  # one of the two
+        plan = spec.archive().plan(survey=survey)
         data = rendered(plan)
         assert plan.content_length in (None, len(data))
         if survey == "full" and all(entry.supply is not Supply.ITERABLE for entry in spec.entries):

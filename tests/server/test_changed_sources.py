@@ -105,26 +105,26 @@ def test_a_change_just_when_the_client_goes_is_no_trouble(loop: str, tmp_path: P
         assert all("aborted after" in line for line in running.complaints())
 
 
+@each_repeatable_form
 @pytest.mark.parametrize("change", [*IN_PLACE, replace])
 def test_a_file_that_changed_between_cut_and_resume_starts_anew(
-    change: Change, service: Service, unsurveyed: Service, tree: Path, tmp_path: Path
+    form: Form, change: Change, request: pytest.FixtureRequest, tree: Path, tmp_path: Path
 ) -> None:
+    running: Service = request.getfixturevalue(form.service)
     path = put(tree / tmp_path.name / "film.mp4", DATA)
-    for running in (service, unsurveyed):
-        put(path, DATA)
-        target = zip_target(tmp_path.name)
-        with RawClient(running.port, receive_buffer=1 << 14) as client:
-            head = client.request(target)
-            beginning = client.read(BEGINNING)
-        wait_until(lambda: not running.open_sources(), "the service sees that the client has gone")
-        change(path)
-        resume = {"Range": f"bytes={len(beginning)}-", "If-Range": head.headers["etag"]}
-        response = httpx.get(running.url + target, headers=resume)
-        assert response.status_code == HTTPStatus.OK
-        assert response.headers["etag"] != head.headers["etag"]
-        assert_archive_of(response.content, path.parent, above=f"{tmp_path.name}/")
-        refused = httpx.get(running.url + target, headers={"If-Match": head.headers["etag"]})
-        assert refused.status_code == HTTPStatus.PRECONDITION_FAILED
+    target = zip_target(tmp_path.name, **form.parameters)
+    with RawClient(running.port, receive_buffer=1 << 14) as client:
+        head = client.request(target)
+        beginning = client.read(BEGINNING)
+    wait_until(lambda: not running.open_sources(), "the service sees that the client has gone")
+    change(path)
+    resume = {"Range": f"bytes={len(beginning)}-", "If-Range": head.headers["etag"]}
+    response = httpx.get(running.url + target, headers=resume)
+    assert response.status_code == HTTPStatus.OK
+    assert response.headers["etag"] != head.headers["etag"]
+    assert_archive_of(response.content, path.parent, above=f"{tmp_path.name}/")
+    refused = httpx.get(running.url + target, headers={"If-Match": head.headers["etag"]})
+    assert refused.status_code == HTTPStatus.PRECONDITION_FAILED
 
 
 def test_a_file_replaced_while_it_is_read_is_sent_as_it_was(service: Service, tree: Path, tmp_path: Path) -> None:

@@ -25,6 +25,12 @@ def stop_by_exception() -> None:
             signal.signal(number, stop)
 
 
+def hang_up_as_terminate() -> None:
+    """From now on SIGHUP does what SIGTERM does, for what handles only that; ignored, it stays ignored."""
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+
+
 class _Stop:
     """A handler that raises once, and then leaves time to clean up: a terminal that closes sends SIGHUP twice."""
 

@@ -1,13 +1,15 @@
 """What goes wrong in the command, as a line on standard error and an exit status."""
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import Final
 
 import typer
 
+from bigzip.cli.signals import Stopped
 from bigzip.errors import (
     BigZipError,
     EncoderChanged,
@@ -37,8 +39,13 @@ class ExitStatus(IntEnum):
     OUTPUT_FAILED = 5
     """Writing failed, or the output is there already; no archive was left."""
     OUTPUT_CLOSED = 6
-    """Whoever read standard output stopped reading."""
+    """Whoever read the output stopped reading."""
+    HUNG_UP = 129
+    """SIGHUP, as from a terminal that was closed; no archive was left."""
     INTERRUPTED = 130
+    """SIGINT, as from Ctrl-C; no archive was left."""
+    TERMINATED = 143
+    """SIGTERM, as from kill and timeout; no archive was left."""
 
 
 @contextmanager
@@ -46,10 +53,36 @@ def reporting() -> Iterator[None]:
     """Turn what goes wrong into a line on standard error and an exit status; for commands, as a decorator."""
     try:
         yield
-    except (BigZipError, BrokenPipeError, KeyboardInterrupt) as error:
+    except (BigZipError, BrokenPipeError, Stopped) as error:
         for line in _lines(error):
-            print(f"bigzip: {line}", file=sys.stderr)
+            say(line)
         raise typer.Exit(_status_of(error)) from error
+
+
+def say(line: str) -> None:
+    """Print a line about the work on standard error; where that cannot be written, the work goes on without."""
+    with suppress(OSError):
+        if sys.stderr is not None:
+            print(f"bigzip: {line}", file=sys.stderr, flush=True)
+
+
+def print_result(text: str) -> None:
+    """Print what was asked for on standard output.
+
+    Raises:
+        OutputError: it cannot be written.
+        BrokenPipeError: nobody reads it any more.
+    """
+    try:
+        if sys.stdout is None:
+            raise OutputError("standard output is closed; send it to a file or a pipe")
+        print(text, flush=True)
+    except OSError as error:
+        # What is left in the buffer would fail once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise OutputError(f"standard output: {error.strerror}") from error
 
 
 def _status_of(error: BaseException) -> ExitStatus:
@@ -62,20 +95,22 @@ def _status_of(error: BaseException) -> ExitStatus:
             return ExitStatus.SOURCE_FAILED
         case InputError():
             return ExitStatus.REFUSED
-        case KeyboardInterrupt():
-            return ExitStatus.INTERRUPTED
+        case Stopped():
+            return ExitStatus(128 + error.signal)
     raise error
 
 
 def _lines(error: BaseException) -> Iterator[str]:
     match error:
         case BrokenPipeError():
-            yield "standard output was closed before the archive was complete"
-        case KeyboardInterrupt():
-            yield "interrupted"
+            yield "whoever read the output stopped before it was complete"
+        case Stopped():
+            yield f"stopped by {error.signal.name}"
         case PlanRefused():
             yield from map(str, error.problems[:_MAX_PROBLEMS])
             if (more := len(error.problems) - _MAX_PROBLEMS) > 0:
-                yield f"and {more} more"
+                yield f"and {more:,} more"
+        case SourceError():
+            yield f"{printable(str(error))}; the archive was given up: try again"
         case BigZipError():
             yield printable(str(error))

@@ -43,14 +43,19 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(settings: Settings, listener: socket.socket, *, quiet: bool = False) -> None:
-    """Serve until the process is told to stop (SIGINT, SIGTERM).
+def checked_root(path: str) -> str:
+    """The real path of a directory to serve.
 
     Raises:
-        InputError: the root is no directory that can be read.
+        InputError: it is no directory that can be read.
     """
-    if not os.path.isdir(settings.root) or not os.access(settings.root, os.R_OK | os.X_OK):
-        raise InputError(f"{settings.root}: is not a directory that can be read")
+    if not os.path.isdir(path) or not os.access(path, os.R_OK | os.X_OK):
+        raise InputError(f"--root {path}: is not a directory that can be read")
+    return os.path.realpath(path)
+
+
+def serve(settings: Settings, listener: socket.socket, *, quiet: bool = False) -> None:
+    """Serve until the process is told to stop (SIGINT, SIGTERM)."""
     config = uvicorn.Config(
         create_app(settings),
         http=ResettableProtocol,
