@@ -170,7 +170,8 @@ class Archive:
         names: what becomes of names that Windows cannot create.
         collisions: what becomes of names that are one on some system.
         symlinks: what becomes of symbolic links.
-        exclude: globs of entries to leave out, matched against the name and against its last component.
+        exclude: globs of entries to leave out, matched against the name and against its last component; one that
+            begins with a slash, against the name alone.
         on_missing: whether a missing source fails the archive, or is left out and reported in an added entry.
     """
 
@@ -266,6 +267,10 @@ class Archive:
             return
         known: AnySource = _as_source(source)
         facts = known.facts()
+        if (size is not None and facts.size not in (None, size)) or (
+            crc32 is not None and facts.crc32 not in (None, crc32)
+        ):
+            raise InputError(f"{name}: the source has another size or CRC-32 than was given")
         self._table.append(
             _OBJECT_BASE,
             name,

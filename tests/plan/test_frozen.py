@@ -260,4 +260,4 @@ def test_saved_plans_keep_their_bytes_for_ever() -> None:
     data = rendered(plan)
     assert [name for name, _ in zip_content(data)] == ["a.txt", "d/", "caf\u00e9.txt", "zeros"]
     assert plan.etag == '"3e00a0343bc42dd6bdfb4127236fc29a"'
-    assert sha256(data).hexdigest() == "SHA"
+    assert sha256(data).hexdigest() == "53df1d9665deb7607aa909e0d0bacba488b580f93b907b19003e7f5e3acaf197"

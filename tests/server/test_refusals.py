@@ -105,7 +105,6 @@ OUTSIDE = {
     "a long path": "a/" * 5_000,
     "a long path out": "plain/../" * 2_000 + "../secret.txt",
     "a link that leads nowhere": "links nowhere/link",
-    "a link that leads to itself": "links nowhere/circle",
     "half a character": "plain\udcff",
 }
 
@@ -145,8 +144,8 @@ def test_one_absent_path_of_several_is_named(service: Service) -> None:
         ("path=special/fifo", "special/fifo: is a FIFO"),
         ("path=special/socket", "special/socket: is a socket"),
         ("path=special", "special/fifo: is a FIFO"),
-        ("path=case", "collides"),
-        ("path=case/README&path=case/readme", "collides"),
+        ("path=case", "are one on some systems"),
+        ("path=case/README&path=case/readme", "are one on some systems"),
         ("path=control", "control character"),
         ("path=links%20out", "leads out"),
         ("path=links%20out&symlinks=store", "leads out"),

@@ -238,7 +238,7 @@ def _entry_records(entry: Entry, position: int) -> tuple[bytes, list[Piece]]:
 
     descriptor = b""
     if entry.is_streamed:
-        wide = entry.is_reserved or is_large
+        wide = entry.is_reserved or max(size, encoded_size) > MAX_32
         descriptor = DataDescriptor(data.crc32, encoded_size, size).encode(wide=wide)
         descriptor = entry.change_descriptor(descriptor)
     body = [entry.change_local(local).encode(), *data.encoded, descriptor]

@@ -1,6 +1,7 @@
 """The `bigzip` command."""
 
 import sys
+from io import TextIOWrapper
 
 from bigzip.cli.signals import Stopped, stop_by_exception
 
@@ -15,6 +16,8 @@ def main() -> None:
             if error.name is None or error.name.startswith("bigzip"):
                 raise
             sys.exit(f"bigzip: the command needs {error.name}; install it with: pip install 'bigzip[cli]'")
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # as standard error is: no name may end in a traceback
         app()
     except Stopped as stopped:  # before a command began, or after it ended
         sys.exit(128 + stopped.signal)

@@ -1,39 +1,51 @@
 """The commands and their options."""
 
-import glob
 import json
-import os
-import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
 import bigzip
-from bigzip.archive import Archive
 from bigzip.cli.bar import progress_bar
-from bigzip.cli.status import reporting
-from bigzip.errors import InputError, ManifestError, OutputError
-from bigzip.manifest import Manifest, add_manifest, read_manifest
+from bigzip.cli.output import Output
+from bigzip.cli.request import Request
+from bigzip.cli.signals import hang_up_as_terminate
+from bigzip.cli.status import print_result, reporting, say
+from bigzip.errors import InputError, printable
 from bigzip.plan.entry import Form, Method
 from bigzip.plan.names import CollisionPolicy, NamePolicy
-from bigzip.sinks.file import FileSink, new_file
 from bigzip.sources.local_walk import SymlinkPolicy
 
 app = typer.Typer(
     name="bigzip",
     help="ZIP archives of any size: streamed, of exact length, and resumable at any byte.",
+    epilog="More on each: bigzip COMMAND --help",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-STANDARD_OUTPUT: Final = "-"
 JOB_SIZE: Final = 50_000_000_000
 """From so many bytes on, a job is the way to make an archive, not a response."""
+
+_CREATE_EPILOG: Final = """
+\b
+Examples:
+  bigzip create photos.zip holiday            entries holiday/a.jpg, ...
+  bigzip create photos.zip -C holiday .       entries a.jpg, ...
+  bigzip create - holiday | ssh host 'cat > photos.zip'
+\b
+Exit status:
+  0  done                       2  the command line is wrong
+  3  it cannot be archived      4  a file changed or failed meanwhile
+  5  OUT failed, or is there    6  whoever read OUT stopped reading
+  129, 130, 143  stopped by SIGHUP, SIGINT (Ctrl-C), SIGTERM
+"""
+_VERIFY_EPILOG: Final = "Exit status: 0 sound, 1 not sound, 2 could not tell."
 
 
 class OnMissing(StrEnum):
@@ -43,31 +55,72 @@ class OnMissing(StrEnum):
     SKIP = "skip"
 
 
-Paths = Annotated[list[str] | None, typer.Argument(metavar="PATH...", help="Files and directories.")]
-Directory = Annotated[str, typer.Option("-C", metavar="DIR", help="Take paths relative to this directory.")]
-MethodOption = Annotated[Method, typer.Option("--method", help="How entries are kept.")]
-Level = Annotated[int | None, typer.Option(min=1, max=9, help="Of deflate: 1 is fast, 9 is small.")]
-Symlinks = Annotated[SymlinkPolicy, typer.Option(help="What becomes of symbolic links.")]
-Names = Annotated[NamePolicy, typer.Option(help="What becomes of names that Windows cannot create.")]
-Collisions = Annotated[CollisionPolicy, typer.Option(help="What becomes of names that are one on some system.")]
-Exclude = Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Leave out what matches; repeatable.")]
-Missing = Annotated[OnMissing, typer.Option(help="What becomes of missing files.")]
-ManifestFile = Annotated[str | None, typer.Option("--manifest", metavar="FILE", help="JSON or JSON lines.")]
-Comment = Annotated[str, typer.Option(help="The archive's comment.")]
+Paths = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="PATH", help="Files and directories. Entries are named as they are given here."),
+]
+Directory = Annotated[
+    str, typer.Option("-C", metavar="DIR", help="Look for each PATH in this directory, and name entries from there.")
+]
+MethodOption = Annotated[
+    Method,
+    typer.Option("--method", help="auto deflates, except what is compressed already, such as JPEG and MP4."),
+]
+Level = Annotated[
+    int | None, typer.Option(min=1, max=9, metavar="1-9", help="Of deflate: 1 is fastest, 9 makes the smallest.")
+]
+Symlinks = Annotated[
+    SymlinkPolicy,
+    typer.Option(
+        help="Archive what symbolic links lead to, if that lies in the directory given; or the links; or none."
+    ),
+]
+Names = Annotated[
+    NamePolicy, typer.Option(help="portable changes names that Windows cannot create: a:b to a_b, con.txt to con_.txt.")
+]
+Collisions = Annotated[
+    CollisionPolicy,
+    typer.Option(help="What becomes of two names that some system takes for one, such as a.txt and A.TXT."),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="GLOB",
+        help="Leave out entries whose name, or the last part of it, matches: '*.tmp', node_modules. A leading slash "
+        "ties it to the top: /holiday/raw. May be given again.",
+    ),
+]
+Missing = Annotated[
+    OnMissing,
+    typer.Option(
+        help="skip leaves out what is not there or may not be read, and adds missing-files.txt, a list of it."
+    ),
+]
+ManifestFile = Annotated[
+    str | None,
+    typer.Option(
+        "--manifest",
+        metavar="FILE",
+        help="Take entries from a manifest, JSON or JSON lines; - for standard input. What it says of the whole "
+        "archive goes before the options here.",
+    ),
+]
+Comment = Annotated[str, typer.Option(metavar="TEXT", help="The archive's comment.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @app.callback(invoke_without_command=True)
+@reporting()
 def _options(
     version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
 ) -> None:
     if version:
-        print(f"bigzip {bigzip.__version__}")
+        print_result(f"bigzip {bigzip.__version__}")
         raise typer.Exit
 
 
-@app.command()
+@app.command(epilog=_CREATE_EPILOG)
 @reporting()
 def create(
     out: Annotated[str, typer.Argument(metavar="OUT", help="The archive to write; - for standard output.")],
@@ -83,47 +136,45 @@ def create(
     on_missing: Missing = OnMissing.FAIL,
     comment: Comment = "",
     quiet: Quiet = False,
-    as_json: Json = False,
-    force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite a file that is there.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON; on standard error where OUT is -.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Replace OUT if it is there.")] = False,
 ) -> None:
-    """Make a ZIP of files and directories. Entries are named as the paths are given, as zip -r does."""
-    request = _Request(
+    """Make a ZIP of files and directories.
+
+    OUT appears when the archive is whole, or not at all. It is never put into itself.
+    """
+    output = Output(out, overwrite=force)
+    output.check()
+    archive = Request(
         paths=tuple(paths or ()),
         directory=directory,
         manifest=manifest,
-        output="" if out == STANDARD_OUTPUT else out,
-    )
-    archive = request.archive(
+        exclude=tuple(exclude or ()),
+        output=output,
+    ).archive(
         method=method,
         level=level,
         symlinks=symlinks,
         names=names,
         collisions=collisions,
-        exclude=tuple(exclude or ()),
         on_missing=on_missing,
         comment=comment,
     )
-    if out != STANDARD_OUTPUT and os.path.isfile(out) and not force:
-        with new_file(out, overwrite=False):  # refuses before anything is read
-            pass
     started = time.monotonic()
-    plan = archive.plan(survey="nothing")
-    if not plan.entries:
-        print(
-            "bigzip: warning: the archive is empty; some readers, unzip among them, refuse it",
-            file=sys.stderr,
-        )
-    with progress_bar("Writing", quiet=quiet) as progress:
-        if out == STANDARD_OUTPUT:
-            size = _to_standard_output(plan, progress)
-        else:
-            size = plan.write(out, overwrite=force, progress=progress)
+    with progress_bar("Writing", first="Listing files", quiet=quiet) as progress:
+        plan = archive.plan(survey="nothing")
+        size = output.write(plan, progress)
     seconds = time.monotonic() - started
+    entries = len(plan.entries)
+    if not entries:
+        say("bigzip: warning: the archive is empty; some readers, unzip among them, refuse it")
     if as_json:
-        result = {"output": out, "bytes": size, "entries": len(plan.entries), "seconds": round(seconds, 3)}
-        print(json.dumps(result), file=sys.stderr if out == STANDARD_OUTPUT else sys.stdout)
+        result = json.dumps({"output": out, "bytes": size, "entries": entries, "seconds": round(seconds, 3)})
+        (say if output.is_standard_output else print_result)(result)
     elif not quiet:
-        print(f"{out}: {len(plan.entries):,} entries, {size:,} bytes, {seconds:.1f} s", file=sys.stderr)
+        say(f"{output}: {entries:,} {'entry' if entries == 1 else 'entries'}, {size:,} bytes, {seconds:.1f} s")
 
 
 @app.command()
@@ -140,56 +191,62 @@ def plan(
     manifest: ManifestFile = None,
     on_missing: Missing = OnMissing.FAIL,
     comment: Comment = "",
-    quiet: Quiet = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Say what archive would be built: entries, exact size, ETag, and how to deliver it. Writes nothing."""
-    archive = _Request(paths=tuple(paths or ()), directory=directory, manifest=manifest).archive(
+    """Say what archive would be built: entries, exact size, ETag. Reads the files, and writes nothing."""
+    archive = Request(
+        paths=tuple(paths or ()), directory=directory, manifest=manifest, exclude=tuple(exclude or ())
+    ).archive(
         method=method,
         level=level,
         symlinks=symlinks,
         names=names,
         collisions=collisions,
-        exclude=tuple(exclude or ()),
         on_missing=on_missing,
         comment=comment,
     )
     started = time.monotonic()
-    with progress_bar("Surveying", quiet=quiet) as progress:
+    with progress_bar("Reading", first="Listing files", quiet=quiet) as progress:
         planned = archive.plan(progress=progress)
     seconds = time.monotonic() - started
     entries = planned.entries
     data = sum(entry.size or 0 for entry in entries)
     deflated = sum(entry.form is Form.DEFLATED for entry in entries)
-    result = {
-        "entries": len(entries),
-        "deflated": deflated,
-        "data_bytes": data,
-        "content_length": planned.content_length,
-        "etag": planned.etag,
-        "survey_seconds": round(seconds, 3),
-        "level": 3 if data > JOB_SIZE else 2 if deflated else 1,
-    }
+    level_to_use = 3 if data > JOB_SIZE else 2 if deflated else 1
     if as_json:
-        print(json.dumps(result))
+        result = {
+            "entries": len(entries),
+            "deflated": deflated,
+            "data_bytes": data,
+            "content_length": planned.content_length,
+            "etag": planned.etag,
+            "survey_seconds": round(seconds, 3),
+            "level": level_to_use,
+        }
+        print_result(json.dumps(result))
         return
-    way = {1: "streamed store", 2: "streamed deflate", 3: "an asynchronous job"}[int(str(result["level"]))]
-    print(f"entries         {len(entries):,} ({deflated:,} deflated)")
-    print(f"data            {data:,} bytes")
-    print(f"archive         {planned.content_length:,} bytes")
-    print(f"etag            {planned.etag}")
-    print(f"time to survey  {seconds:.2f} s")
-    print(f"level to use    {result['level']} ({way})")
+    way = {1: "streamed store", 2: "streamed deflate", 3: "an asynchronous job"}[level_to_use]
+    print_result(
+        f"entries         {len(entries):,} ({deflated:,} deflated)\n"
+        f"data            {data:,} bytes\n"
+        f"archive         {planned.content_length:,} bytes\n"
+        f"etag            {planned.etag}\n"
+        f"time to survey  {seconds:.2f} s\n"
+        f"level to use    {level_to_use} ({way})"
+    )
 
 
-@app.command()
+@app.command(epilog=_VERIFY_EPILOG)
 @reporting()
 def verify(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The archive to check.")],
-    quiet: Quiet = False,
+    file: Annotated[str, typer.Argument(metavar="FILE|URL", help="The archive to check.")],
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress bar, and nothing about a sound archive.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Check an archive strictly: every byte is accounted for. Exit status 0 sound, 1 not sound, 2 could not tell."""
+    """Check an archive strictly: every byte is accounted for."""
     from bigzip.cli.verify import verify_file
 
     raise typer.Exit(verify_file(file, quiet=quiet, as_json=as_json))
@@ -199,91 +256,25 @@ def verify(
 @reporting()
 def serve(
     root: Annotated[str, typer.Option("--root", metavar="DIR", help="What is served; nothing outside it is.")] = ".",
-    host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
-    quiet: Quiet = False,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Of this machine only: 127.0.0.1, ::1 or localhost.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="NUMBER", help="0 takes a free one.")] = 8080,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line for each request.")] = False,
 ) -> None:
-    """Serve the files beneath a directory as ZIPs, with a web page to choose them."""
+    """Serve the files beneath a directory as ZIPs, with a web page to choose them. Ctrl-C ends it."""
     try:
-        from bigzip.server.run import bind
+        from bigzip.server.run import bind, checked_root
         from bigzip.server.run import serve as run_service
         from bigzip.server.settings import Settings
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("bigzip"):
             raise
         raise InputError(f"serving needs {error.name}; install it with: pip install 'bigzip[server]'") from error
-    settings = Settings(root=os.path.realpath(root))
+    settings = Settings(root=checked_root(root))
     listener = bind(host, port)
     address = listener.getsockname()
     shown = f"[{address[0]}]" if ":" in address[0] else address[0]
-    print(f"bigzip serves {settings.root} at http://{shown}:{address[1]}/ (this machine only)", flush=True)
+    hang_up_as_terminate()
+    print_result(f"bigzip serves {printable(settings.root)} at http://{shown}:{address[1]}/ (this machine only)")
     run_service(settings, listener, quiet=quiet)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Request:
-    """What `create` and `plan` are asked to archive."""
-
-    paths: tuple[str, ...]
-    directory: str
-    manifest: str | None
-    output: str = ""
-    """The file that is written, which is left out of what it is made from; "" for none."""
-
-    def archive(self, *, exclude: tuple[str, ...], method: Method, on_missing: OnMissing, **options: Any) -> Archive:
-        if not self.paths and self.manifest is None:
-            raise InputError("there is nothing to archive: give paths, or --manifest")
-        named = [(path, _entry_name(path)) for path in self.paths]
-        settings: dict[str, Any] = {
-            "method": method,
-            "on_missing": on_missing,
-            "exclude": (*exclude, *self._output_globs(named)),
-        }
-        if self.manifest is None:
-            archive = Archive(**options, **settings)
-        else:
-            archive = self._with_manifest(self.manifest, options | settings)
-        for path, name in named:
-            archive.add(os.path.join(self.directory, path), name)
-        return archive
-
-    def _with_manifest(self, path: str, options: dict[str, Any]) -> Archive:
-        def filled(manifest: Manifest) -> Archive:
-            archive = Archive(**(options | manifest.options))
-            add_manifest(archive, manifest, directory=self.directory or ".")
-            return archive
-
-        try:
-            if path == STANDARD_OUTPUT:
-                return filled(read_manifest(sys.stdin))
-            with open(path, encoding="utf-8") as lines:
-                return filled(read_manifest(lines))
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "this is not UTF-8"
-            raise ManifestError(path, str(reason)) from error
-
-    def _output_globs(self, named: Sequence[tuple[str, str]]) -> list[str]:
-        if not self.output:
-            return []
-        output = os.path.realpath(self.output)
-        globs = []
-        for path, name in named:
-            tree = os.path.realpath(os.path.join(self.directory, path))
-            if output.startswith(tree.rstrip("/") + "/"):
-                globs.append(glob.escape(os.path.join(name, os.path.relpath(output, tree))))
-        return globs
-
-
-def _entry_name(path: str) -> str:
-    """The entry name for a path that was given: the path, without what leads to the file system's root."""
-    return "/".join(component for component in path.split("/") if component not in ("", "."))
-
-
-def _to_standard_output(plan: bigzip.Plan, progress: Any) -> int:
-    if sys.stdout.isatty():
-        raise OutputError("standard output is a terminal; send it to a file or a pipe")
-    with open(os.dup(sys.stdout.fileno()), "wb", buffering=0) as file:
-        sink = FileSink(file, can_overwrite=False)
-        for chunk in plan.iter_bytes(progress=progress):
-            sink.put(chunk)
-    return sink.size

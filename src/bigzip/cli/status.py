@@ -55,7 +55,7 @@ def reporting() -> Iterator[None]:
         yield
     except (BigZipError, BrokenPipeError, Stopped) as error:
         for line in _lines(error):
-            say(line)
+            say(f"bigzip: {line}")
         raise typer.Exit(_status_of(error)) from error
 
 
@@ -63,7 +63,7 @@ def say(line: str) -> None:
     """Print a line about the work on standard error; where that cannot be written, the work goes on without."""
     with suppress(OSError):
         if sys.stderr is not None:
-            print(f"bigzip: {line}", file=sys.stderr, flush=True)
+            print(line, file=sys.stderr, flush=True)
 
 
 def print_result(text: str) -> None:

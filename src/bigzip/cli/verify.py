@@ -1,12 +1,11 @@
 """`bigzip verify`: the report of the strict checker, for people and as JSON."""
 
 import json
-import os
-import sys
 from dataclasses import asdict
 
 from bigzip.cli.bar import progress_bar
-from bigzip.cli.status import ExitStatus
+from bigzip.cli.remote_file import SCHEMES, RemoteFile
+from bigzip.cli.status import ExitStatus, print_result, say
 from bigzip.errors import BigZipError, printable
 from bigzip.verification import Report, verify
 
@@ -15,13 +14,13 @@ def verify_file(path: str, *, quiet: bool, as_json: bool) -> ExitStatus:
     """Check the archive at `path`, print the report, and return the command's exit status."""
     try:
         with progress_bar("Checking", quiet=quiet or as_json) as progress:
-            report = verify(path, progress=progress)
+            report = verify(RemoteFile(path) if path.startswith(SCHEMES) else path, progress=progress)
     except (BigZipError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        print(f"bigzip: {printable(os.fspath(path))}: could not be checked: {reason}", file=sys.stderr)
+        say(f"bigzip: {printable(path)}: could not be checked: {reason}")
         return ExitStatus.COULD_NOT_TELL
     if as_json:
-        print(json.dumps({"file": path, "sound": report.sound} | asdict(report)))
+        print_result(json.dumps({"file": path, "sound": report.sound} | asdict(report)))
     elif not quiet or not report.sound:
         _print(path, report)
     return ExitStatus.DONE if report.sound else ExitStatus.NOT_SOUND
@@ -30,6 +29,6 @@ def verify_file(path: str, *, quiet: bool, as_json: bool) -> ExitStatus:
 def _print(path: str, report: Report) -> None:
     for problem in report.problems:
         entry = f"{printable(problem.entry)}: " if problem.entry is not None else ""
-        print(f"{printable(path)}: at byte {problem.offset:,}: {entry}{problem.message} [{problem.kind}]")
+        print_result(f"{printable(path)}: at byte {problem.offset:,}: {entry}{problem.message} [{problem.kind}]")
     verdict = "sound" if report.sound else "not sound"
-    print(f"{printable(path)}: {verdict}: {report.entries:,} entries, {report.size:,} bytes")
+    print_result(f"{printable(path)}: {verdict}: {report.entries:,} entries, {report.size:,} bytes")

@@ -51,8 +51,3 @@ def compress_block(data: bytes, *, dictionary: bytes, level: int, final: bool) -
     compressor = engine.compressobj(level, engine.DEFLATED, _RAW_WINDOW_BITS, **options)
     block: bytes = compressor.compress(data) + compressor.flush(engine.Z_FINISH if final else engine.Z_SYNC_FLUSH)
     return block
-
-
-def worst_case_size(size: int) -> int:
-    """A bound in bytes on what `size` bytes of data can become."""
-    return size + size // 1000 + 1024

@@ -15,6 +15,9 @@ from typing import BinaryIO, Final
 from bigzip.errors import OutputError, OutputExists
 from bigzip.render.steps import Overwrite
 
+PARTIAL_GLOB: Final = f".bigzip-{'?' * 16}.partial"
+"""The names of archives that are being written, or were when the process was killed."""
+
 _NEW_FILE_MODE: Final = 0o666
 
 
@@ -105,7 +108,7 @@ def new_file(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[FileS
     # The link that the target may be stays a link: what it leads to is replaced.
     target = os.path.realpath(name)
     directory = os.path.dirname(target)
-    partial = os.path.join(directory, f".bigzip-{secrets.token_hex(8)}.partial")
+    partial = os.path.join(directory, PARTIAL_GLOB.replace("?" * 16, secrets.token_hex(8)))
     try:
         with _output_errors(f"{name}: no file can be made in {directory}"):
             descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _NEW_FILE_MODE)

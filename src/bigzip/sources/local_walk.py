@@ -8,6 +8,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -114,7 +115,7 @@ def _walk_file(directory: LocalDirectory, path: str, symlinks: SymlinkPolicy) ->
         case Found():
             yield found._replace(path="")
         case EntryProblem():
-            yield found
+            yield replace(found, entry=path)
         case None if symlinks is not SymlinkPolicy.SKIP:
             yield _problem(path, "is not there, or may not be read", "check the path and its permissions")
 

@@ -38,7 +38,8 @@ class Policies:
     collisions: CollisionPolicy = CollisionPolicy.REFUSE
     symlinks: SymlinkPolicy = SymlinkPolicy.FOLLOW
     exclude: tuple[str, ...] = ()
-    """Globs; one that matches an entry's name, or the last component of it, leaves it out."""
+    """Globs; one that matches an entry's name, or the last component of it, leaves it out. One that begins with a
+    slash is matched against the whole name alone."""
     skip_missing: bool = False
     """Leave out what is not there or may not be read, and add an entry that says so."""
 
@@ -116,6 +117,8 @@ class _Expansion:
         requests = self._requests
         path, name = requests.path(row), requests.name(row)
         bounds = requests.base(row).root.removeprefix(REQUEST_ROOT)
+        if name and self._excluded(name):
+            return
         try:
             root, start = _locate(path, bounds, self._policies.symlinks)
         except (SourceMissing, OSError) as missing:  # a link that vanishes while it is resolved is an OSError
@@ -142,7 +145,7 @@ class _Expansion:
                     self._problems.append(
                         EntryProblem(entry=shown, reason=found.reason, remedy=found.remedy, missing=found.missing)
                     )
-                elif not (found.path == "" and self._excluded(name)):
+                else:
                     self._add_found(row, directory, found, name)
         finally:
             directory.close()
@@ -280,8 +283,13 @@ def _leads_out(name: str, target: str) -> bool:
 def _matcher(globs: Sequence[str]) -> Callable[[str], bool]:
     if not globs:
         return lambda _: False
-    pattern = re.compile("|".join(translate(glob.rstrip("/")) for glob in globs))
-    return lambda name: bool(pattern.match(name) or pattern.match(name.rpartition("/")[2]))
+    anywhere = _pattern([glob for glob in globs if not glob.startswith("/")])
+    at_top = _pattern([glob[1:] for glob in globs if glob.startswith("/")])
+    return lambda name: bool(anywhere.match(name) or anywhere.match(name.rpartition("/")[2]) or at_top.match(name))
+
+
+def _pattern(globs: Sequence[str]) -> re.Pattern[str]:
+    return re.compile("|".join(translate(glob.rstrip("/")) for glob in globs) or r"(?!)")
 
 
 def _without_collisions(table: EntryTable, policy: CollisionPolicy) -> EntryTable:

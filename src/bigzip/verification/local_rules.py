@@ -77,10 +77,10 @@ def compare(entry: ListedEntry, local: LocalFileHeader) -> Comparison:
         return Comparison(faults, is_descriptor_wide=False, is_data_known=False)
     faults += _size_faults(entry, local, blocks.get(zip64_extended_information.HEADER_ID))
     has_zip64 = zip64_extended_information.HEADER_ID in blocks
-    is_wide = has_zip64 or zip64.needs_zip64_sizes(entry.extent)
+    is_wide = has_zip64 or zip64.needs_wide_descriptor(entry.extent)
     versions = (local.version_needed_to_extract, header.version_needed_to_extract)
     # A stream of unknown length has its local header written before it proves to need zip64.
-    is_outgrown = entry.has_descriptor and is_wide and not has_zip64
+    is_outgrown = entry.has_descriptor and zip64.needs_zip64_sizes(entry.extent) and not has_zip64
     if versions[0] != versions[1] and not (is_outgrown and versions == (_DEFLATED_OR_DIRECTORY, _ZIP64)):
         message = f"version needed is {versions[0]} in the local header, {versions[1]} in the central one"
         faults.append(Fault(ProblemKind.VERSION_MISMATCH, message))
@@ -115,7 +115,7 @@ def _size_faults(entry: ListedEntry, local: LocalFileHeader, zip64_data: bytes |
     if zip64_data is not None:
         return faults + _zip64_faults(entry, fields, zip64_data)
     if entry.has_descriptor:
-        # A stream of unknown length could not reserve zip64 sizes, so that they may be missing.
+        # The local header of a stream of unknown length could not know, so zip64 sizes may be missing.
         if fields != _ZEROS:
             message = f"sizes in the local header of an entry with a data descriptor must be 0, found {fields}"
             faults.append(Fault(ProblemKind.DESCRIPTOR_FIELDS_NOT_ZERO, message))
@@ -132,7 +132,8 @@ def _zip64_faults(entry: ListedEntry, fields: tuple[int, int], data: bytes) -> l
     """What is wrong with the zip64 extra field of the local header, and the sizes that must refer to it."""
     extent = entry.extent
     sizes = (extent.size, extent.compressed_size)
-    if not zip64.may_have_zip64_sizes(extent, entry.header.compression_method):
+    needs_zip64 = zip64.needs_wide_descriptor if entry.has_descriptor else zip64.needs_zip64_sizes
+    if not needs_zip64(extent):
         message = f"zip64 extra field in the local header, but the sizes {sizes} fit it"
         return [Fault(ProblemKind.ZIP64_EXTRA_NOT_NEEDED, message)]
     values = zip64.local_sizes(data)
@@ -140,11 +141,13 @@ def _zip64_faults(entry: ListedEntry, fields: tuple[int, int], data: bytes) -> l
         message = f"zip64 extra field of a local header must have 16 bytes, found {len(data)}"
         return [Fault(ProblemKind.ZIP64_EXTRA_LENGTH, message)]
     faults = []
-    # Readers differ on what they expect of a streamed entry; both forms are accepted.
-    if fields != _SENTINELS and not (entry.has_descriptor and fields == _ZEROS):
+    if fields != _SENTINELS:
         message = f"both sizes in the local header must be at their sentinels, found {fields}"
         faults.append(Fault(ProblemKind.ZIP64_SENTINELS, message))
-    if values != sizes and not (entry.has_descriptor and values == _ZEROS):
+    if entry.has_descriptor and values != _ZEROS:
+        message = f"sizes in the local zip64 extra field of an entry with a data descriptor must be 0, found {values}"
+        faults.append(Fault(ProblemKind.DESCRIPTOR_FIELDS_NOT_ZERO, message))
+    elif not entry.has_descriptor and values != sizes:
         message = f"sizes are {values} in the local zip64 extra field, {sizes} in the central header"
         faults.append(Fault(ProblemKind.SIZE_MISMATCH, message))
     return faults

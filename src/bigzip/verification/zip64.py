@@ -7,9 +7,8 @@ fields at their sentinels and all four values in the extra field; its local head
 from struct import Struct
 from typing import Final, NamedTuple
 
-from bigzip.codecs.deflate import worst_case_size
 from bigzip.format.central_directory_header import CentralDirectoryHeader
-from bigzip.format.constants import MAX_16, MAX_32, CompressionMethod
+from bigzip.format.constants import MAX_16, MAX_32
 from bigzip.format.zip64_extended_information import HEADER_ID
 from bigzip.verification.report import Fault, ProblemKind
 
@@ -34,11 +33,12 @@ def needs_zip64_sizes(extent: Extent) -> bool:
     return extent.size >= MAX_32 or extent.compressed_size >= MAX_32
 
 
-def may_have_zip64_sizes(extent: Extent, method: int) -> bool:
-    """Whether zip64 sizes are needed, or had to be reserved before the compressed size was known."""
-    return needs_zip64_sizes(extent) or (
-        method == CompressionMethod.DEFLATED and worst_case_size(extent.size) >= MAX_32
-    )
+def needs_wide_descriptor(extent: Extent) -> bool:
+    """Whether a size of the entry does not fit a 32-bit data descriptor, which knows no sentinel.
+
+    The JDK reads 32 bits up to and with 0xFFFFFFFF.
+    """
+    return extent.size > MAX_32 or extent.compressed_size > MAX_32
 
 
 def central_extent(header: CentralDirectoryHeader, blocks: dict[int, bytes]) -> tuple[Extent, list[Fault]]:
@@ -91,7 +91,7 @@ def _faults_with_extra(
     if next(iter(blocks)) != HEADER_ID:
         message = "the zip64 extra field must be the first extra field"
         faults.append(Fault(ProblemKind.ZIP64_EXTRA_NOT_FIRST, message))
-    if extent.offset < MAX_32 and not may_have_zip64_sizes(extent, header.compression_method):
+    if extent.offset < MAX_32 and not needs_zip64_sizes(extent):
         message = (
             f"zip64 extra field, but size {extent.size}, compressed size {extent.compressed_size} "
             f"and offset {extent.offset} fit the header"
