@@ -18,6 +18,10 @@ BigZipError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+
+_FIRST_UNDECODABLE: Final = 0xDC00
+"""A byte that is not UTF-8 is this plus the byte in a string (PEP 383)."""
 
 
 class BigZipError(Exception):
@@ -123,8 +127,9 @@ class OutputError(BigZipError):
 
 def printable(text: str) -> str:
     """`text` with control characters and undecodable bytes escaped, so that no name can forge a line of a log."""
-    return (
-        "".join(c if c.isprintable() else c.encode("utf-8", "surrogateescape").hex(" ") for c in text)
-        if not text.isprintable()
-        else text
-    )
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    byte = ord(character) - _FIRST_UNDECODABLE
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else ascii(character)[1:-1]

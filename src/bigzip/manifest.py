@@ -9,9 +9,11 @@ are read one by one, so a manifest of millions of entries needs no more memory t
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from reprlib import repr as short_repr
 from typing import Any, Final
 
 from bigzip.archive import Archive
@@ -31,6 +33,17 @@ _ENTRY_FIELDS: Final[dict[str, type]] = {
     "level": int,
     "comment": str,
 }
+_TYPE_NAMES: Final[dict[type, str]] = {
+    str: "text",
+    int: "a whole number",
+    float: "a number with a fraction",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+    type(None): "null",
+}
+_CRC32: Final = re.compile("[0-9A-Fa-f]{1,8}")
+_MODE: Final = re.compile("[0-7]{1,4}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,28 +92,39 @@ def add_manifest(archive: Archive, manifest: Manifest, *, directory: str = "") -
         if source is None:
             raise ManifestError(where, "an entry needs a source")
         if not source.startswith(_FILE):
-            raise ManifestError(where, f"the source {source!r} is of no known kind; known is {_FILE}PATH")
+            raise ManifestError(where, f"the source {short_repr(source)} is of no known kind; known is {_FILE}PATH")
         path = source.removeprefix(_FILE)
-        if ".." in path.split("/"):
-            raise ManifestError(where, f"the path {path!r} has a '..' component")
+        if not path or path.startswith("/") or ".." in path.split("/"):
+            raise ManifestError(where, f"the path {short_repr(path)} must be relative, and have no '..' in it")
         try:
             name = fields.pop("name", None)
             archive.add(f"{directory}/{path}" if directory else path, name, **_arguments(fields))
-        except (InputError, ValueError, OverflowError) as error:
+        except (InputError, OverflowError) as error:
             raise ManifestError(where, str(error)) from error
 
 
 def _arguments(fields: dict[str, Any]) -> dict[str, Any]:
-    if "crc32" in fields:
-        fields["crc32"] = int(fields["crc32"], 16)
-    if "mode" in fields:
-        fields["mode"] = int(fields["mode"], 8)
-    if "modified" in fields:
-        fields["modified"] = datetime.fromisoformat(fields["modified"])
+    if (crc32 := fields.get("crc32")) is not None:
+        if not _CRC32.fullmatch(crc32):
+            raise InputError(f"crc32 should be hexadecimal like 89abcdef, and is {short_repr(crc32)}")
+        fields["crc32"] = int(crc32, 16)
+    if (mode := fields.get("mode")) is not None:
+        if not _MODE.fullmatch(mode):
+            raise InputError(f"mode should be octal permissions like 0644, and is {short_repr(mode)}")
+        fields["mode"] = int(mode, 8)
+    if (modified := fields.get("modified")) is not None:
+        try:
+            fields["modified"] = datetime.fromisoformat(modified)
+        except ValueError as error:
+            raise InputError(
+                f"modified should be a time like 2026-01-31T12:00:00Z, and is {short_repr(modified)}"
+            ) from error
     return fields
 
 
 def _document(text: str) -> Manifest:
+    if not text.strip():
+        raise ManifestError("the manifest", "it is empty")
     try:
         value = json.loads(text)
     except _NOT_JSON as error:
@@ -131,10 +155,11 @@ def _chain(first: str, rest: Iterable[str]) -> Iterator[str]:
 
 def _checked(value: Any, known: dict[str, type], where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ManifestError(where, f"here should be an object, and is {type(value).__name__}")
+        raise ManifestError(where, f"here should be a JSON object, and is {_TYPE_NAMES[type(value)]}")
     for field, content in value.items():
         if field not in known:
-            raise ManifestError(where, f"the field {field!r} is not known; known are {', '.join(known)}")
+            raise ManifestError(where, f"the field {short_repr(field)} is not known; known are {', '.join(known)}")
         if not isinstance(content, known[field]) or isinstance(content, bool):
-            raise ManifestError(where, f"{field} should be a {known[field].__name__}, and is {content!r}")
+            expected, actual = _TYPE_NAMES[known[field]], _TYPE_NAMES[type(content)]
+            raise ManifestError(where, f"{field} should be {expected}, and is {actual}: {short_repr(content)}")
     return dict(value)

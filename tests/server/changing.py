@@ -113,7 +113,6 @@ def changing(
     """
     put(directory / "film.mp4", DATA)
     put(directory / "last.txt", b"the end\n" * 100)
-    put(running.root / "other" / "file.txt", b"not changed\n")
     before = running.complaints()
     yield Download(
         running=running,
@@ -129,9 +128,9 @@ def changing(
     assert len(new) == 1, new
     assert "aborted after" in new[0]
     assert "/v1/zip" in new[0]
-    response = httpx.get(running.zip_url("other"))
+    response = httpx.get(running.zip_url("everything/log"))
     assert response.status_code == HTTPStatus.OK
-    assert_archive_of(response.content, running.root / "other", above="other/")
+    assert_archive_of(response.content, running.root / "everything" / "log", above="everything/log/")
 
 
 class Client(Protocol):

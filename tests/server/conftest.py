@@ -1,6 +1,7 @@
 """Services that several modules use."""
 
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,7 @@ import pytest
 from .service import Service, serving, serving_with_limit
 from .trees import put_tree
 
-SurveyLimit = int
-NO_SURVEY: SurveyLimit = 0
+NO_SURVEY = 0
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +18,15 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("root")
     put_tree(root / "everything")
     return root
+
+
+@pytest.fixture
+def scratch(tree: Path, tmp_path: Path) -> Iterator[Path]:
+    """A new directory beneath the root, which is gone afterwards."""
+    directory = tree / tmp_path.name
+    directory.mkdir()
+    yield directory
+    shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="session")
@@ -41,17 +50,3 @@ def quiet_log(request: pytest.FixtureRequest) -> Iterator[None]:
     before = running.complaints()
     yield
     assert running.complaints() == before
-
-
-@pytest.fixture
-def new_service(tmp_path: Path) -> Iterator[Callable[[Path], Service]]:
-    """Starts services on a root that the test makes."""
-    from contextlib import ExitStack
-
-    with ExitStack() as stack:
-
-        def start(root: Path) -> Service:
-            log = tmp_path / f"log {len(list(tmp_path.glob('log *')))}"
-            return stack.enter_context(serving(root, log))
-
-        yield start

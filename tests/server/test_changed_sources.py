@@ -35,10 +35,10 @@ each_change = pytest.mark.parametrize("change", IN_PLACE)
 
 
 @pytest.fixture
-def download(form: Form, change: Change, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Download]:
+def download(form: Form, change: Change, request: pytest.FixtureRequest, scratch: Path) -> Iterator[Download]:
     """A file that is about to change."""
     running: Service = request.getfixturevalue(form.service)
-    with changing(running, form, running.root / tmp_path.name, change) as about_to_change:
+    with changing(running, form, scratch, change) as about_to_change:
         yield about_to_change
 
 
@@ -108,11 +108,11 @@ def test_a_change_just_when_the_client_goes_is_no_trouble(loop: str, tmp_path: P
 @each_repeatable_form
 @pytest.mark.parametrize("change", [*IN_PLACE, replace])
 def test_a_file_that_changed_between_cut_and_resume_starts_anew(
-    form: Form, change: Change, request: pytest.FixtureRequest, tree: Path, tmp_path: Path
+    form: Form, change: Change, request: pytest.FixtureRequest, scratch: Path
 ) -> None:
     running: Service = request.getfixturevalue(form.service)
-    path = put(tree / tmp_path.name / "film.mp4", DATA)
-    target = zip_target(tmp_path.name, **form.parameters)
+    path = put(scratch / "film.mp4", DATA)
+    target = zip_target(scratch.name, **form.parameters)
     with RawClient(running.port, receive_buffer=1 << 14) as client:
         head = client.request(target)
         beginning = client.read(BEGINNING)
@@ -122,15 +122,15 @@ def test_a_file_that_changed_between_cut_and_resume_starts_anew(
     response = httpx.get(running.url + target, headers=resume)
     assert response.status_code == HTTPStatus.OK
     assert response.headers["etag"] != head.headers["etag"]
-    assert_archive_of(response.content, path.parent, above=f"{tmp_path.name}/")
+    assert_archive_of(response.content, path.parent, above=f"{scratch.name}/")
     refused = httpx.get(running.url + target, headers={"If-Match": head.headers["etag"]})
     assert refused.status_code == HTTPStatus.PRECONDITION_FAILED
 
 
-def test_a_file_replaced_while_it_is_read_is_sent_as_it_was(service: Service, tree: Path, tmp_path: Path) -> None:
+def test_a_file_replaced_while_it_is_read_is_sent_as_it_was(service: Service, scratch: Path) -> None:
     """The service has the old file open: what it promised can still be kept."""
-    path = put(tree / tmp_path.name / "film.mp4", DATA)
-    target = zip_target(tmp_path.name)
+    path = put(scratch / "film.mp4", DATA)
+    target = zip_target(scratch.name)
     with RawClient(service.port, receive_buffer=1 << 14) as client:
         head = client.request(target)
         data = client.read(BEGINNING)
@@ -138,12 +138,12 @@ def test_a_file_replaced_while_it_is_read_is_sent_as_it_was(service: Service, tr
         replace(path)
         data += client.read(int(head.headers["content-length"]) - BEGINNING)
     put(path, DATA)
-    assert_archive_of(data, path.parent, above=f"{tmp_path.name}/")
+    assert_archive_of(data, path.parent, above=f"{scratch.name}/")
 
 
-def test_a_file_removed_while_it_is_read_is_sent_as_it_was(unsurveyed: Service, tree: Path, tmp_path: Path) -> None:
-    path = put(tree / tmp_path.name / "film.mp4", DATA)
-    target = zip_target(tmp_path.name)
+def test_a_file_removed_while_it_is_read_is_sent_as_it_was(unsurveyed: Service, scratch: Path) -> None:
+    path = put(scratch / "film.mp4", DATA)
+    target = zip_target(scratch.name)
     with RawClient(unsurveyed.port, receive_buffer=1 << 14) as client:
         head = client.request(target)
         data = client.read(BEGINNING)
@@ -151,4 +151,4 @@ def test_a_file_removed_while_it_is_read_is_sent_as_it_was(unsurveyed: Service, 
         path.unlink()
         data += client.read(int(head.headers["content-length"]) - BEGINNING)
     put(path, DATA)
-    assert_archive_of(data, path.parent, above=f"{tmp_path.name}/")
+    assert_archive_of(data, path.parent, above=f"{scratch.name}/")

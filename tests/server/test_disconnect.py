@@ -17,10 +17,10 @@ CLIENTS = 20
 
 
 @pytest.fixture
-def running(form: Form, request: pytest.FixtureRequest, tmp_path: Path) -> Service:
-    """A service with a large file in a directory named as `tmp_path`."""
+def running(form: Form, request: pytest.FixtureRequest, scratch: Path) -> Service:
+    """A service with a large file in a directory named as `scratch`."""
     service: Service = request.getfixturevalue(form.service)
-    put(service.root / tmp_path.name / "film.mp4", DATA)
+    put(scratch / "film.mp4", DATA)
     return service
 
 
@@ -29,12 +29,12 @@ def assert_freed(running: Service) -> None:
 
 
 @each_form
-def test_a_client_that_drops_the_connection_frees_the_sources(form: Form, running: Service, tmp_path: Path) -> None:
+def test_a_client_that_drops_the_connection_frees_the_sources(form: Form, running: Service, scratch: Path) -> None:
     before = running.complaints()
     with ExitStack() as stack:
         for _ in range(CLIENTS):
             client = stack.enter_context(RawClient(running.port, receive_buffer=1 << 14))
-            client.request(zip_target(tmp_path.name, **form.parameters))
+            client.request(zip_target(scratch.name, **form.parameters))
             client.read(BEGINNING)
         assert len(running.open_sources()) >= CLIENTS
     assert_freed(running)
@@ -42,8 +42,8 @@ def test_a_client_that_drops_the_connection_frees_the_sources(form: Form, runnin
 
 
 @each_form
-def test_a_client_that_goes_before_it_reads_frees_the_sources(form: Form, running: Service, tmp_path: Path) -> None:
-    target = zip_target(tmp_path.name, **form.parameters)
+def test_a_client_that_goes_before_it_reads_frees_the_sources(form: Form, running: Service, scratch: Path) -> None:
+    target = zip_target(scratch.name, **form.parameters)
     before = running.complaints()
     for _ in range(CLIENTS):
         with RawClient(running.port) as client:
@@ -55,9 +55,9 @@ def test_a_client_that_goes_before_it_reads_frees_the_sources(form: Form, runnin
 
 
 @each_form
-def test_a_client_that_is_killed_frees_the_sources(form: Form, running: Service, tmp_path: Path) -> None:
+def test_a_client_that_is_killed_frees_the_sources(form: Form, running: Service, scratch: Path, tmp_path: Path) -> None:
     before = running.complaints()
-    with start([*CURL, running.zip_url(tmp_path.name, **form.parameters)], tmp_path, piped=True) as process:
+    with start([*CURL, running.zip_url(scratch.name, **form.parameters)], tmp_path, piped=True) as process:
         assert process.stdout is not None
         process.stdout.read(BEGINNING)
         assert running.open_sources()
@@ -67,8 +67,8 @@ def test_a_client_that_is_killed_frees_the_sources(form: Form, running: Service,
 
 
 @each_form
-def test_a_complete_download_frees_the_sources(form: Form, running: Service, tmp_path: Path) -> None:
-    target = zip_target(tmp_path.name, **form.parameters)
+def test_a_complete_download_frees_the_sources(form: Form, running: Service, scratch: Path) -> None:
+    target = zip_target(scratch.name, **form.parameters)
     with RawClient(running.port) as client:
         head = client.request(target)
         client.read(int(head.headers.get("content-length", len(DATA))))

@@ -7,14 +7,18 @@ from pathlib import Path
 import httpx
 import pytest
 
-from .changing import CLIENTS, Change, Client, append, changing, overwrite, truncate
-from .forms import ONE_PASS, Form, each_repeatable_form
+from .changing import CLIENTS, IN_PLACE, Change, Client, changing, curl, overwrite
+from .forms import DEFLATED, ONE_PASS, STORED, STORED_BLOCKS, Form, each_repeatable_form
 from .nginx import Nginx, nginx_before
 from .programs import CURL, messages, run
 from .service import Service
 from .trees import assert_archive_of
 
 VERSIONS = ["http_1_0", "http_1_1"]
+EACH_CLIENT_AND_CHANGE = [
+    *((client, overwrite) for client in CLIENTS),
+    *((curl, change) for change in IN_PLACE if change is not overwrite),
+]
 each_version = pytest.mark.parametrize("version", VERSIONS)
 
 
@@ -104,24 +108,31 @@ def test_unknown_length_is_refused_in_http_1_0(url: str) -> None:
     assert response.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("change", [overwrite, truncate, append])
-@pytest.mark.parametrize("client", CLIENTS)
-@each_repeatable_form
+@pytest.mark.parametrize(("client", "change"), EACH_CLIENT_AND_CHANGE)
+@pytest.mark.parametrize("form", [STORED_BLOCKS], ids=lambda form: form.name)
 @each_version
 def test_an_abort_of_known_length_is_seen(
-    form: Form, client: Client, change: Change, running: Service, port: int, tmp_path: Path
+    form: Form, client: Client, change: Change, running: Service, port: int, scratch: Path, tmp_path: Path
 ) -> None:
-    directory = running.root / tmp_path.name
-    with changing(running, form, directory, change, port=port) as download:
+    with changing(running, form, scratch, change, port=port) as download:
         assert client(download, tmp_path)
 
 
-@pytest.mark.parametrize("change", [overwrite, truncate, append])
-@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("change", IN_PLACE)
+@pytest.mark.parametrize("form", [STORED, DEFLATED], ids=lambda form: form.name)
+@each_version
+def test_an_abort_is_seen_in_each_form(
+    form: Form, change: Change, running: Service, port: int, scratch: Path, tmp_path: Path
+) -> None:
+    with changing(running, form, scratch, change, port=port) as download:
+        assert curl(download, tmp_path)
+
+
+@pytest.mark.parametrize(("client", "change"), EACH_CLIENT_AND_CHANGE)
 @pytest.mark.parametrize("form", [ONE_PASS], ids=lambda form: form.name)
 @pytest.mark.parametrize("version", ["http_1_1"])
 def test_an_abort_of_unknown_length_is_seen(
-    form: Form, client: Client, change: Change, running: Service, port: int, tmp_path: Path
+    form: Form, client: Client, change: Change, running: Service, port: int, scratch: Path, tmp_path: Path
 ) -> None:
-    with changing(running, form, running.root / tmp_path.name, change, port=port) as download:
+    with changing(running, form, scratch, change, port=port) as download:
         assert client(download, tmp_path)

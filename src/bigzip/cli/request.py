@@ -60,7 +60,7 @@ class Request:
     def _with_manifest(self, path: str, options: dict[str, Any]) -> Archive:
         def filled(manifest: Manifest) -> Archive:
             archive = Archive(**(options | manifest.options))
-            add_manifest(archive, manifest, directory=self.directory or ".")
+            add_manifest(archive, manifest, directory=self.directory)
             return archive
 
         try:

@@ -58,15 +58,14 @@ class _Suspects:
     """The folded names that may occur more than once."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        slots = 1 << (_SLOTS_A_NAME * max(len(names), 1) - 1).bit_length()
-        self._mask = slots - 1
+        self._slots = slots = _SLOTS_A_NAME * max(len(names), 1)
         self._seen = seen = bytearray(slots)
         for key in _keys(names):
-            slot = hash(key) & self._mask
+            slot = hash(key) % slots
             seen[slot] = min(seen[slot] + 1, 2)
 
     def may_contain(self, key: str) -> bool:
-        return self._seen[hash(key) & self._mask] > 1
+        return self._seen[hash(key) % self._slots] > 1
 
 
 def _keys(names: Sequence[str]) -> Iterator[str]:

@@ -25,7 +25,7 @@ class Encoding:
         self._forms = array("B")
         self._crc32s = array("I")
         self._crc32_known = bytearray()
-        self._first_blocks = array("I")
+        self._first_blocks = array("I")  # filled up to the last deflated row
         self._next_first_block = 0
         self._block_ends = array("Q", [0])
         self._block_crc32s = array("I")
@@ -43,7 +43,10 @@ class Encoding:
         self._forms.append(form)
         self._crc32s.append(crc32 or 0)
         self._crc32_known.append(crc32 is not None)
-        self._first_blocks.append(self._next_first_block)
+        if form is Form.DEFLATED:
+            unused = len(self._forms) - 1 - len(self._first_blocks)
+            self._first_blocks.extend((self._next_first_block,) * unused)
+            self._first_blocks.append(self._next_first_block)
         self._next_first_block = len(self._block_crc32s)
 
     def append_row(self, other: "Encoding", row: int, size: int) -> None:

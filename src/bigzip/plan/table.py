@@ -53,7 +53,7 @@ class EntryTable:
         self._base_index: dict[Base, int] = {}
         self._prefixes: list[bytes] = []
         self._heap = bytearray()
-        self._ends = array("Q")
+        self._ends = array("I")  # of 8 bytes each once the heap is over 4 GiB
         self._base = array("I")
         self._sizes = array("q")
         self._crc32s = array("I")
@@ -100,7 +100,11 @@ class EntryTable:
             heap += path.encode(*_ENCODING)
             heap.append(0)
         heap += payload
-        self._ends.append(len(heap))
+        try:
+            self._ends.append(len(heap))
+        except OverflowError:
+            self._ends = array("Q", self._ends)
+            self._ends.append(len(heap))
         self._base.append(index)
         self._sizes.append(UNKNOWN if size is None else size)
         self._crc32s.append(crc32 or 0)

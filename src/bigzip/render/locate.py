@@ -32,6 +32,8 @@ def locate(layout: Layout, start: int, stop: int) -> Iterator[Segment]:
 
     After a `Learn`, the CRC-32 must be in the layout's encoding before the iterator is advanced.
     """
+    if start == stop:
+        return
     for row in range(layout.row_at(start), len(layout)):
         if layout.row_offset(row) >= stop:
             return

@@ -13,7 +13,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Flag, StrEnum, auto
 from functools import lru_cache
 from threading import Lock
@@ -66,7 +66,8 @@ class Resize:
     """The source gets another size; with other bytes at its new end, and another version."""
 
     after_bytes: int
-    """Strikes when so many bytes have been handed out, by all reads together; 0 for before the first."""
+    """Strikes when so many bytes have been handed out since the fault was added, by all reads together; with 0, when
+    the source is opened next."""
     size: int
 
 
@@ -121,7 +122,7 @@ class _Virtual:
             repeatable: False for a source that can be read once, from its start.
             chunk_size: bytes handed out at a time, up to `READ_SIZE`.
             conduct: what it does when it has changed.
-            faults: what goes wrong, and when; in the order of their bytes.
+            faults: what goes wrong, and when.
         """
         if not 0 < chunk_size <= READ_SIZE:
             raise ValueError(f"chunks of {chunk_size} bytes: they must have 1 to {READ_SIZE}")
@@ -142,9 +143,11 @@ class _Virtual:
         self._mode = mode
         self._chunk_size = chunk_size
         self._conduct = conduct
-        self._faults = list(faults)
+        self._faults: list[Fault] = []
         self._revision = 1
         self._lock = Lock()
+        for fault in faults:
+            self.add_fault(fault)
 
     @property
     def version(self) -> str:
@@ -160,6 +163,11 @@ class _Virtual:
             mode=self._mode,
             crc32=self.crc32() if Tells.CRC32 in self._tells else None,
         )
+
+    def add_fault(self, fault: Fault) -> None:
+        """Let something go wrong from now on, such as after a survey."""
+        with self._lock:
+            self._faults.append(replace(fault, after_bytes=self.bytes_read + fault.after_bytes))
 
     def data(self, start: int = 0, stop: int | None = None) -> bytes:
         """The bytes `[start, stop)` as they are now, without opening or counting anything."""
