@@ -51,7 +51,16 @@ class _OnMissing(StrEnum):
 E = TypeVar("E", bound=StrEnum)
 MethodName = Literal["auto", "store", "deflate"]
 SourceArgument = (
-    str | os.PathLike[str] | bytes | Iterable[bytes] | AsyncIterable[bytes] | BinaryIO | Source | AsyncSource
+    str
+    | os.PathLike[str]
+    | bytes
+    | bytearray
+    | memoryview
+    | Iterable[bytes]
+    | AsyncIterable[bytes]
+    | BinaryIO
+    | Source
+    | AsyncSource
 )
 
 

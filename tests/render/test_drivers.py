@@ -7,7 +7,7 @@ import pytest
 
 from bigzip import Archive, BigZipError, EncoderChanged, Plan, Progress, SourceChanged
 from bigzip.codecs.deflate import BLOCK_SIZE
-from bigzip.testing import Content, Tells, VirtualSource
+from bigzip.testing import AsyncVirtualSource, Content, Tells, VirtualSource
 from tests.rendering import collected, rendered, run
 
 TEXT = VirtualSource(2 * BLOCK_SIZE + 5, content=Content.TEXT).data()
@@ -107,17 +107,28 @@ def test_progress_has_no_total_where_a_size_is_unknown() -> None:
     assert told[-1] == Progress(bytes_done=10_000_000, bytes_total=None, entries_done=1, entries_total=1)
 
 
-def test_what_a_progress_callback_raises_ends_the_archive_and_closes_the_source() -> None:
-    source = VirtualSource(20_000_000, tells=Tells.SIZE | Tells.CRC32)
+class Stopped(Exception):
+    """Raised by a callback to stop."""
+
+
+@pytest.mark.parametrize("error", [Stopped, KeyboardInterrupt])
+@pytest.mark.parametrize("source_class", [VirtualSource, AsyncVirtualSource])
+def test_what_a_progress_callback_raises_ends_the_archive(error: type[BaseException], source_class: Any) -> None:
+    """It is passed on as it is, for it is no failure of the source; and the source is closed."""
+    source = source_class(20_000_000, tells=Tells.SIZE | Tells.CRC32)
     archive = Archive(method="store")
     archive.add(source, "a")
+    plan = run(archive.aplan())
 
     def stop(progress: Progress) -> None:
         if progress.bytes_done > 5_000_000:
-            raise KeyboardInterrupt
+            raise error
 
-    with pytest.raises(KeyboardInterrupt):
-        list(archive.plan().iter_bytes(progress=stop))
+    with pytest.raises(error):
+        if source_class is VirtualSource:
+            list(plan.iter_bytes(progress=stop))
+        else:
+            run(collected(plan.aiter_bytes(progress=stop)))
     assert source.open_now == 0
 
 

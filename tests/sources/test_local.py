@@ -245,7 +245,38 @@ def test_a_file_changed_while_it_is_read_never_ends_well(
     assert len(received) < len(DATA)
 
 
-@pytest.mark.parametrize("change", [os.unlink, replace, replace_by_equal_size_and_time, replace_by_link])
+def overwrite_and_put_time_back(path: Path) -> None:
+    status = path.stat()
+    path.write_bytes(bytes(status.st_size))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_a_file_rewritten_with_its_time_put_back_has_another_version(root: Path, directory: LocalDirectory) -> None:
+    source = directory.source("file")
+    before = source.facts()
+    overwrite_and_put_time_back(root / "file")
+    after = source.facts()
+    assert (after.size, after.modified) == (before.size, before.modified)
+    assert after.version != before.version
+
+
+@pytest.mark.parametrize("change", [overwrite_and_put_time_back, replace_by_link])
+def test_a_change_that_only_the_time_of_change_tells_is_found_out(
+    root: Path, directory: LocalDirectory, change: Callable[[Path], None]
+) -> None:
+    """A file that got another name may be what it was, and cannot be told from one that was rewritten."""
+    source = directory.source("file")
+    facts = source.facts()
+    chunks = source.read(0, facts.size, version=facts.version)
+    received = next(chunks)
+    change(root / "file")
+    with pytest.raises(SourceChanged):
+        for chunk in chunks:
+            received += chunk
+    assert len(received) < len(DATA)
+
+
+@pytest.mark.parametrize("change", [os.unlink, replace, replace_by_equal_size_and_time])
 def test_a_file_replaced_while_it_is_read_is_read_on_as_it_was(
     root: Path, directory: LocalDirectory, change: Callable[[Path], None]
 ) -> None:

@@ -171,7 +171,7 @@ def test_everything_that_is_wrong_is_said_at_once(tree: Path) -> None:
         "sub/pipe": "is a FIFO",
         "../up": "the name has an empty, '.' or '..' component",
         "/etc/passwd": "the name is an absolute path",
-        "C:/x": "the name is an absolute path",
+        "C:/x": "the name begins like a path on a Windows drive",
     }
 
 

@@ -79,7 +79,10 @@ class Request:
         if self.output is None:
             return
         for path in self.paths:
-            tree = os.path.realpath(os.path.join(self.directory, path))
+            try:
+                tree = os.path.realpath(os.path.join(self.directory, path))
+            except OSError:  # a link that may not be read: no output lies behind it
+                continue
             for output in self.output.places():
                 if _is_below(output, tree):
                     self.output.check_replaceable()

@@ -3,9 +3,9 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from enum import IntEnum
-from typing import Final
+from typing import Final, TextIO
 
 import typer
 
@@ -61,9 +61,11 @@ def reporting() -> Iterator[None]:
 
 def say(line: str) -> None:
     """Print a line about the work on standard error; where that cannot be written, the work goes on without."""
-    with suppress(OSError):
+    try:
         if sys.stderr is not None:
             print(line, file=sys.stderr, flush=True)
+    except OSError:
+        _discard(sys.stderr)
 
 
 def print_result(text: str) -> None:
@@ -78,11 +80,15 @@ def print_result(text: str) -> None:
             raise OutputError("standard output is closed; send it to a file or a pipe")
         print(text, flush=True)
     except OSError as error:
-        # What is left in the buffer would fail once more when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
         if isinstance(error, BrokenPipeError):
             raise
         raise OutputError(f"standard output: {error.strerror}") from error
+
+
+def _discard(stream: TextIO) -> None:
+    """Give up a stream: what is left in its buffer would fail once more when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _status_of(error: BaseException) -> ExitStatus:

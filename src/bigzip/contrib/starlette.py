@@ -49,9 +49,18 @@ class ZipResponse(Response):
         request: what is answered.
         plan: the archive.
         filename: the name that the client is told to save it under.
+        on_abort: called when the archive failed on its way: whoever keeps the plan should forget it.
     """
 
-    def __init__(self, request: Request, plan: Plan, filename: str | None = None) -> None:
+    def __init__(
+        self,
+        request: Request,
+        plan: Plan,
+        filename: str | None = None,
+        *,
+        on_abort: Callable[[], None] | None = None,
+    ) -> None:
+        self._on_abort = on_abort
         self._plan = plan
         self._request = request
         self._filename = filename or "archive.zip"
@@ -111,6 +120,8 @@ class ZipResponse(Response):
                 raise ResponseAborted(f"{sent} bytes were made instead of {stop - start}")
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except (BigZipError, ResponseAborted) as error:
+            if self._on_abort is not None:
+                self._on_abort()
             _logger.error("%s: aborted after %d bytes: %s", scope["path"], sent, error)
             await _abort(scope, error)
         finally:

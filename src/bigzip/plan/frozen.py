@@ -81,7 +81,7 @@ class FrozenPlan:
             modified=table.modified(row),
             mode=table.mode(row),
             comment=table.comment(row).decode("utf-8"),
-            source=root if is_data else f"{root.rstrip('/')}/{table.path(row)}",
+            source=root if is_data else table.location(row),
             version="" if is_data else table.payload(row).decode("ascii"),
         )
 

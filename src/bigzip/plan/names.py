@@ -66,8 +66,10 @@ def _mapped(name: str, policy: NamePolicy) -> str:
         raise NameRefused("the name has a backslash in it", "rename it, or exclude it")
     if not name:
         raise NameRefused("the name is empty", "give it one")
-    if name.startswith("/") or _DRIVE.match(name):
+    if name.startswith("/"):
         raise NameRefused("the name is an absolute path", "give a name relative to the archive")
+    if _DRIVE.match(name):
+        raise NameRefused("the name begins like a path on a Windows drive", "rename it, or exclude it")
     if _BAD_COMPONENT.search(name):
         raise NameRefused(
             "the name has an empty, '.' or '..' component",

@@ -148,6 +148,10 @@ class EntryTable:
             start, end = end + 1, self._heap.index(0, end + 1)
         return self._heap[start:end].decode(*_ENCODING)
 
+    def location(self, row: int) -> str:
+        """Where the source is: the base's root and the path beneath it."""
+        return f"{self.base(row).root.rstrip('/')}/{self.path(row)}"
+
     def payload(self, row: int) -> bytes:
         """The source's version, or an in-memory entry's data."""
         start = self._heap.index(0, self._ends[row - 1] if row else 0) + 1
@@ -204,8 +208,8 @@ class EntryTable:
         """Whether two rows are one entry that was asked for twice: a directory, or the same file by the same name."""
         return (
             self.name_bytes(row) == self.name_bytes(other)
-            and self.base(row).root == self.base(other).root != OBJECT_ROOT
-            and self.path(row) == self.path(other)
+            and OBJECT_ROOT not in (self.base(row).root, self.base(other).root)
+            and self.location(row) == self.location(other)
             and self.payload(row) == self.payload(other)
         )
 

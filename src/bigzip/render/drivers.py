@@ -94,11 +94,13 @@ class Driver:
         try:
             async for chunk in self._async_reader:
                 if chunk:
-                    self._count(chunk)
-                    return chunk
+                    break
+            else:
+                return b""
         except Exception as error:
             return _failure(error)
-        return b""
+        self._count(chunk)
+        return chunk
 
     async def aclose_reader(self) -> None:
         """Close the source that needs the event loop, if one is open."""
@@ -146,11 +148,13 @@ class Driver:
         try:
             for chunk in self._reader:
                 if chunk:
-                    self._count(chunk)
-                    return chunk
+                    break
+            else:
+                return b""
         except Exception as error:
             return _failure(error)
-        return b""
+        self._count(chunk)  # not above: what a progress callback raises is no failure of the source
+        return chunk
 
     def _count(self, chunk: bytes) -> None:
         self._bytes_read += len(chunk)

@@ -17,6 +17,9 @@ from bigzip.server import page
 from bigzip.server.plans import RecentPlans
 from bigzip.server.settings import Settings
 
+_ABSENT = "is not there"
+"""How the reason begins for what was asked for and is absent, or forbidden: outsiders are told no more."""
+
 _SECURITY_HEADERS = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; "
@@ -53,7 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
         name = filename or page.zip_name(paths, settings.root)
         resolved = await asyncio.to_thread(archive.resolve)
         plan = await _plan(resolved, method, request.method)
-        return ZipResponse(request, plan, name)
+        return ZipResponse(request, plan, name, on_abort=lambda: plans.forget(plan))
 
     async def _plan(resolved: Archive, method: str, http_method: str) -> Plan:
         total = resolved.total_size
@@ -105,7 +108,7 @@ def _cleaned(path: str) -> str:
 def _add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(PlanRefused)
     async def refused(_: Request, error: PlanRefused) -> Response:
-        if all(one.missing for one in error.problems):
+        if all(one.reason.startswith(_ABSENT) for one in error.problems):
             return problem(404, "Not Found", str(error))
         return problem(422, "Entries Cannot Be Archived", str(error))
 

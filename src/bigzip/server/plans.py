@@ -26,6 +26,11 @@ class RecentPlans:
             self._plans.move_to_end(key)
         return self._plans.get(key)
 
+    def forget(self, plan: Plan) -> None:
+        """Keep `plan` no longer: it failed, for its files have changed in a way that their versions do not tell."""
+        for key in [key for key, kept in self._plans.items() if kept is plan]:
+            self._rows -= len(self._plans.pop(key).table)
+
     async def get_or_make(self, key: str, make: Callable[[], Awaitable[Plan]]) -> Plan:
         """The plan kept under `key`, or what `make` makes, for all who wait for it."""
         if (plan := self.get(key)) is not None:

@@ -67,7 +67,10 @@ def open_sink(file: BinaryIO) -> FileSink:
         with suppress(OSError, AttributeError):
             # In append mode whatever is written goes to the end, so nothing can be replaced.
             seekable = "a" not in str(getattr(file, "mode", ""))
-    return FileSink(file, can_overwrite=seekable)
+    try:
+        return FileSink(file, can_overwrite=seekable)
+    except OSError as error:
+        raise OutputError(f"the output: {error.strerror}") from error
 
 
 def check_output(path: str, *, overwrite: bool) -> os.stat_result | None:
@@ -85,6 +88,8 @@ def check_output(path: str, *, overwrite: bool) -> os.stat_result | None:
         status = None
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror}") from error
+    except ValueError as error:  # a NUL
+        raise OutputError(f"{path!r}: {error}") from error
     if path.endswith("/") or (status is not None and stat.S_ISDIR(status.st_mode)):
         raise OutputExists(f"{path}: is a directory; give the name of a file")
     if status is not None and stat.S_ISREG(status.st_mode) and not overwrite:

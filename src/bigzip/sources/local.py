@@ -19,7 +19,7 @@ from typing import Final
 from bigzip.errors import SourceChanged, SourceMissing, SourceReadError
 from bigzip.sources.source import SourceFacts
 
-_VERSION_FIELDS: Final = Struct("<4Q")
+_VERSION_FIELDS: Final = Struct("<5Q")
 _VERSION_DIGEST_SIZE: Final = 9
 _MASK_64: Final = (1 << 64) - 1
 
@@ -33,12 +33,17 @@ _LOOK_UP_FLAGS: Final = _DIRECTORY_FLAGS | os.O_PATH
 
 
 def file_version(status: os.stat_result) -> str:
-    """The version of a local file: device, inode, size and modification time in nanoseconds, as 12 characters.
+    """The version of a local file: device, inode, size, times of modification and of change, as 12 characters.
 
-    A digest, so that a plan of a million files spends 12 bytes on each.
+    The time of change (ctime) is what nobody can set: whoever rewrites a file and restores its modification time is
+    found out. A digest, so that a plan of a million files spends 12 bytes on each.
     """
     fields = _VERSION_FIELDS.pack(
-        status.st_dev & _MASK_64, status.st_ino & _MASK_64, status.st_size, status.st_mtime_ns & _MASK_64
+        status.st_dev & _MASK_64,
+        status.st_ino & _MASK_64,
+        status.st_size,
+        status.st_mtime_ns & _MASK_64,
+        status.st_ctime_ns & _MASK_64,
     )
     return urlsafe_b64encode(blake2b(fields, digest_size=_VERSION_DIGEST_SIZE).digest()).decode("ascii")
 
@@ -116,8 +121,7 @@ class LocalFile:
         descriptor = self._directory.open(self._path)
         try:
             status = _regular_status(descriptor)
-            opened_as = file_version(status)
-            if version is not None and opened_as != version:
+            if version is not None and file_version(status) != version:
                 raise SourceChanged("the file has changed since the archive was planned")
             position, end = start, status.st_size if stop is None else stop
             while position < end:
@@ -128,11 +132,22 @@ class LocalFile:
                 if not chunk:
                     raise SourceChanged(f"the file ended at byte {position}, {end - position} bytes too early")
                 position += len(chunk)
-                if position >= end and file_version(os.fstat(descriptor)) != opened_as:
+                if position >= end and _was_written_to(status, os.fstat(descriptor)):
                     raise SourceChanged("the file was changed while it was read")
                 yield chunk
         finally:
             os.close(descriptor)
+
+
+def _was_written_to(before: os.stat_result, after: os.stat_result) -> bool:
+    """Whether an open file may have other content than before.
+
+    One that lost a name meanwhile, because it was removed or another took its place, has another time of change for
+    that alone: what was promised of it can still be kept.
+    """
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        return True
+    return before.st_ctime_ns != after.st_ctime_ns and after.st_nlink >= before.st_nlink
 
 
 def read_link(directory: LocalDirectory, relative_path: str) -> bytes:
@@ -187,6 +202,8 @@ def _open_with_openat2(directory: int, path: bytes, flags: int) -> int:
         if descriptor >= 0:
             return int(descriptor)
         code = ctypes.get_errno()
+        if code == errno.ENAMETOOLONG:  # of the whole path, perhaps, which no limit binds that is opened in pieces
+            return _open_by_component(directory, path, flags)
         # EAGAIN: a rename beneath the directory raced with the look-up, openat2(2) says to try again.
         if code not in (errno.EAGAIN, errno.EINTR):
             raise OSError(code, os.strerror(code))
