@@ -78,25 +78,35 @@ def test_a_link_stays_and_leads_to_the_archive(tree: Path) -> None:
     assert names(tree / "link.zip") == ["tree/sub/", "tree/sub/b.txt"]
 
 
-def test_the_output_is_left_out_of_the_tree_it_lies_in(tree: Path) -> None:
-    """And nothing else by its name, as a first and as a second archive."""
+@pytest.mark.parametrize("path", ["tree", ".", "./tree/"])
+def test_the_output_is_left_out_of_the_tree_it_lies_in(tree: Path, path: str) -> None:
+    """And nothing else by its name; as a first and as a second archive."""
     (tree / "tree/sub/out.zip").write_bytes(b"an archive of that name")
-    wanted = ["tree/", "tree/a.txt", "tree/sub/", "tree/sub/b.txt", "tree/sub/out.zip"]
-    for path in ("tree", ".", "./tree/", "tree/a.txt", "tree/out.zip"):
-        kept = names_if_written_into(tree, path)
-        if path == "tree/a.txt":
-            assert kept == ["tree/a.txt"]
-        elif path == "tree/out.zip":
-            assert kept == []
-        else:
-            assert kept == wanted
-    assert_done(bigzip("create", "-C", "tree", "tree/out.zip", ".", "--force", directory=tree))
-    assert names(tree / "tree/out.zip") == ["a.txt", "sub/", "sub/b.txt", "sub/out.zip"]
+    for _ in range(2):
+        assert_done(bigzip("create", "tree/out.zip", path, "--force", directory=tree))
+        assert names(tree / "tree/out.zip") == [
+            "tree/",
+            "tree/a.txt",
+            "tree/sub/",
+            "tree/sub/b.txt",
+            "tree/sub/out.zip",
+        ]
 
 
-def names_if_written_into(tree: Path, path: str) -> list[str]:
-    assert_done(bigzip("create", "tree/out.zip", path, "--force", "--quiet", directory=tree))
-    return names(tree / "tree/out.zip")
+def test_the_output_is_left_out_of_the_directory_of_the_paths(tree: Path) -> None:
+    for _ in range(2):
+        assert_done(bigzip("create", "-C", "tree", "tree/out.zip", ".", "--force", directory=tree))
+        assert names(tree / "tree/out.zip") == ["a.txt", "sub/", "sub/b.txt"]
+
+
+def test_the_output_is_left_out_of_the_paths(tree: Path) -> None:
+    """As with `create out.zip *`, the second time."""
+    assert_done(bigzip("create", "out.zip", "tree/a.txt", directory=tree))
+    assert_done(bigzip("create", "out.zip", "out.zip", "tree/sub/b.txt", "--force", directory=tree))
+    assert names(tree / "out.zip") == ["tree/sub/b.txt"]
+    line = "out.zip: there is nothing to archive but the output"
+    assert_failed(bigzip("create", "out.zip", "./out.zip", "--force", directory=tree), 3, line)
+    assert names(tree / "out.zip") == ["tree/sub/b.txt"]
 
 
 def test_a_linked_output_is_left_out(tree: Path) -> None:
@@ -115,7 +125,9 @@ def test_standard_output_in_the_tree_is_left_out(tree: Path) -> None:
 def test_what_killed_commands_left_is_left_out(tree: Path) -> None:
     left = tree / "tree/.bigzip-0123456789abcdef.partial"
     left.write_bytes(b"half an archive")
-    assert names_if_written_into(tree, ".") == ["tree/", "tree/a.txt", "tree/sub/", "tree/sub/b.txt"]
+    for path in (".", "tree"):
+        assert_done(bigzip("create", "tree/out.zip", path, "--force", directory=tree))
+        assert names(tree / "tree/out.zip") == ["tree/", "tree/a.txt", "tree/sub/", "tree/sub/b.txt"]
     left.unlink()
 
 

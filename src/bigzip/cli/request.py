@@ -39,7 +39,7 @@ class Request:
         self._check()
         options["exclude"] = (*map(_anchored, self.exclude), *self._output_globs())
         archive = Archive(**options) if self.manifest is None else self._with_manifest(self.manifest, options)
-        for path in self.paths:
+        for path in self._paths_but_output():
             archive.add(os.path.join(self.directory, path), _entry_name(path))
         return archive
 
@@ -74,22 +74,38 @@ class Request:
             reason = error.strerror if isinstance(error, OSError) else "this is not UTF-8"
             raise ManifestError(f"--manifest {path}", str(reason)) from error
 
+    def _paths_but_output(self) -> list[str]:
+        """The paths that were given, without the output where that is one of them, as it is in `create out.zip *`."""
+        if self.output is None:
+            return list(self.paths)
+        places = self.output.places()
+        paths = [path for path in self.paths if self._real(path) not in places or not os.path.exists(places[0])]
+        if len(paths) < len(self.paths):
+            self.output.check_replaceable()
+            if not paths and self.manifest is None:
+                raise InputError(f"{self.output}: there is nothing to archive but the output")
+        return paths
+
     def _output_globs(self) -> Iterator[str]:
         """Globs of the output, and of what killed commands left beside it, where they lie in what is archived."""
         if self.output is None:
             return
+        places = self.output.places()
         for path in self.paths:
-            try:
-                tree = os.path.realpath(os.path.join(self.directory, path))
-            except OSError:  # a link that may not be read: no output lies behind it
-                continue
-            for output in self.output.places():
-                if _is_below(output, tree):
+            tree = self._real(path).rstrip("/") + "/"
+            for place in places:
+                if place.startswith(tree):
                     self.output.check_replaceable()
-                    yield _glob(path, output, tree)
-            place = os.path.dirname(self.output.places()[0])
-            if _is_below(place, tree):
-                yield os.path.join(_glob(path, place, tree), PARTIAL_GLOB)
+                    yield _glob(path, place.removeprefix(tree))
+            beside = os.path.join(os.path.dirname(places[0]), "")
+            if beside.startswith(tree):
+                yield _glob(path, beside.removeprefix(tree)) + "/" + PARTIAL_GLOB
+
+    def _real(self, path: str) -> str:
+        try:
+            return os.path.realpath(os.path.join(self.directory, path))
+        except OSError:  # a link that may not be read: no output lies behind it
+            return path
 
 
 def _entry_name(path: str) -> str:
@@ -102,11 +118,6 @@ def _anchored(pattern: str) -> str:
     return pattern.removeprefix(".") if pattern.startswith("./") else pattern
 
 
-def _is_below(path: str, tree: str) -> bool:
-    return path == tree or path.startswith(tree.rstrip("/") + "/")
-
-
-def _glob(given: str, path: str, tree: str) -> str:
-    """The glob of the entry of what is at the real path `path`, where `given` was given for the real path `tree`."""
-    below = "" if path == tree else os.path.relpath(path, tree)
-    return "/" + glob.escape(os.path.join(_entry_name(given), below).rstrip("/"))
+def _glob(path: str, below: str) -> str:
+    """The glob of the entry for `below` in the tree that was given as `path`."""
+    return "/" + glob.escape(os.path.join(_entry_name(path), below).rstrip("/"))
