@@ -2,7 +2,7 @@
 
 from importlib.metadata import version as _version
 
-from bigzip.archive import Archive, Plan
+from bigzip.archive import Archive
 from bigzip.errors import (
     BigZipError,
     EncoderChanged,
@@ -21,6 +21,7 @@ from bigzip.errors import (
     UnsatisfiableRange,
 )
 from bigzip.plan.entry import Entry, Form
+from bigzip.planned import Plan
 from bigzip.progress import Progress
 from bigzip.sources.source import AsyncSource, Source, SourceFacts
 from bigzip.verification import CouldNotVerify, Problem, ProblemKind, Report, verify

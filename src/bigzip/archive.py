@@ -1,30 +1,25 @@
-"""The two objects that callers hold: `Archive`, what is asked for, and `Plan`, what it will be to the byte."""
+"""What is asked for: entries, and how they are to be kept."""
 
 import asyncio
 import copy
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Iterator
-from contextlib import aclosing, closing
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
+from contextlib import aclosing
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, BinaryIO, Final, Literal, TypeVar, cast
 
 from bigzip.codecs.checksum import crc32 as crc32_of
 from bigzip.codecs.deflate import MAX_LEVEL, MIN_LEVEL
-from bigzip.errors import InputError, ManifestError, NotRepeatable, UnsatisfiableRange
+from bigzip.errors import InputError
 from bigzip.format.constants import MAX_16, MAX_32
 from bigzip.plan.entry import Method
-from bigzip.plan.frozen import FrozenPlan
 from bigzip.plan.method import method_by_type
 from bigzip.plan.names import CollisionPolicy, NamePolicy
-from bigzip.plan.serial import from_json_lines, to_json_lines
 from bigzip.plan.table import DATA_ROOT, OBJECT_ROOT, Base, EntryTable
+from bigzip.planned import Plan
 from bigzip.progress import ProgressCallback
-from bigzip.render.bodies import render_range
 from bigzip.render.drivers import Driver, aiter_steps, iter_steps
-from bigzip.render.one_pass import OnePass
-from bigzip.render.steps import Overwrite, Steps
-from bigzip.sinks.file import FileSink, new_file, open_sink
 from bigzip.sources.iterable import AsyncIterableSource, IterableSource, file_chunks
 from bigzip.sources.local_walk import SymlinkPolicy
 from bigzip.sources.source import AnySource, AsyncSource, Source
@@ -62,109 +57,6 @@ SourceArgument = (
     | Source
     | AsyncSource
 )
-
-
-class Plan(FrozenPlan):
-    """What an archive will be, to the byte: frozen, and safe to use from several threads."""
-
-    def iter_bytes(
-        self, start: int = 0, stop: int | None = None, *, progress: ProgressCallback | None = None
-    ) -> Iterator[bytes]:
-        """Yield the archive's bytes `[start, stop)`, by default all of them.
-
-        Repeatable where `repeatable` is true. Sources are opened when they are reached, and closed when the
-        iterator ends or is closed.
-
-        Raises:
-            UnsatisfiableRange: the range does not lie in the archive.
-            NotRepeatable: a part was asked for of an archive that can only be written once, from its start.
-            SourceError: a source has changed or failed; the bytes so far are no archive.
-            EncoderChanged: this machine compresses differently from the one that planned.
-        """
-        return _bytes_only(iter_steps(self._driver(start, stop, progress)))
-
-    def aiter_bytes(
-        self, start: int = 0, stop: int | None = None, *, progress: ProgressCallback | None = None
-    ) -> AsyncGenerator[bytes, None]:
-        """As `iter_bytes`, for `async for`; what may block is done in worker threads."""
-        return aiter_steps(self._driver(start, stop, progress))
-
-    def write(
-        self,
-        target: str | os.PathLike[str] | BinaryIO,
-        *,
-        overwrite: bool = False,
-        progress: ProgressCallback | None = None,
-    ) -> int:
-        """Write the archive and return its length in bytes; `target` as in `Archive.write`.
-
-        Raises:
-            OutputExists: the file is there, and `overwrite` is False.
-            OutputError: writing failed.
-            SourceError, EncoderChanged: as `iter_bytes`.
-        """
-
-        def write_to(sink: FileSink) -> None:
-            steps = self._steps(0, self.content_length, can_overwrite=sink.can_overwrite)
-            _write(Driver(self.table, steps, progress), sink)
-
-        return _to_target(target, overwrite, write_to)
-
-    def to_json(self) -> str:
-        """The plan as JSON lines; `Plan.from_json` makes the same bytes of it on another machine.
-
-        Raises:
-            InputError: an entry's source is a Python object, or its data was not surveyed.
-        """
-        return "".join(self.to_json_lines())
-
-    def to_json_lines(self) -> Iterator[str]:
-        """As `to_json`, a line at a time."""
-        return to_json_lines(self)
-
-    @classmethod
-    def from_json(cls, text: str | Iterable[str]) -> "Plan":
-        """The plan that `to_json` made, from its text or its lines.
-
-        A plan says which files are read: take it only from where nobody else can write.
-
-        Raises:
-            ManifestError: this is not a whole saved plan.
-        """
-        parts = from_json_lines(text.splitlines() if isinstance(text, str) else text)
-        try:
-            return cls(*parts)
-        except OverflowError as error:
-            raise ManifestError("the plan", "its sizes add up to more than 64 bits") from error
-
-    def _driver(self, start: int, stop: int | None, progress: ProgressCallback | None) -> Driver:
-        length = self.content_length
-        if stop is None:
-            stop = length
-        if length is None and (start or stop is not None):
-            raise NotRepeatable("the archive's length is not known beforehand, so it can be read only in whole")
-        if length is not None and not (stop is not None and 0 <= start <= stop <= length):
-            raise UnsatisfiableRange(f"[{start}, {stop}) does not lie in {length} bytes", length=length)
-        if (start, stop) != (0, length) and not self.repeatable:
-            raise NotRepeatable("an entry can be read only once, so the archive can be read only in whole")
-        return Driver(self.table, self._steps(start, stop, can_overwrite=False), progress)
-
-    def _steps(self, start: int, stop: int | None, *, can_overwrite: bool) -> Steps[None]:
-        if self.layout is not None and stop is not None:
-            return render_range(self.layout, start, stop)
-        return self._one_pass(can_overwrite=can_overwrite).steps()
-
-    def _one_pass(self, *, can_overwrite: bool) -> OnePass:
-        return OnePass(
-            self.table,
-            self.encoding,
-            self.comment,
-            can_overwrite=can_overwrite,
-            skip_missing=self.skip_missing,
-        )
-
-    skip_missing = False
-    """Whether a source that turns out to be missing while streaming is left out, with an entry that says so."""
 
 
 class Archive:
@@ -482,26 +374,3 @@ def _seconds(modified: datetime | float | None) -> int | None:
     if modified is not None and not abs(modified) <= _MAX_SECONDS:
         raise InputError(f"a time of {modified} seconds is not possible")
     return None if modified is None else int(modified // 1)
-
-
-def _bytes_only(items: Generator[bytes | Overwrite, None, None]) -> Iterator[bytes]:
-    with closing(items):
-        for item in items:
-            assert isinstance(item, bytes), "only outputs that can seek are asked to overwrite"
-            yield item
-
-
-def _write(driver: Driver, sink: FileSink) -> None:
-    with closing(iter_steps(driver)) as items:
-        for item in items:
-            sink.put(item)
-
-
-def _to_target(target: str | os.PathLike[str] | BinaryIO, overwrite: bool, write_to: Callable[[FileSink], None]) -> int:
-    if isinstance(target, str | os.PathLike):
-        with new_file(target, overwrite=overwrite) as sink:
-            write_to(sink)
-        return sink.size
-    sink = open_sink(target)
-    write_to(sink)
-    return sink.size

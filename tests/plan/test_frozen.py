@@ -150,8 +150,6 @@ def test_etag_changes_with_the_version_of_a_file(tmp_path: Path, survey: Any) ->
     assert etag() == first
     os.utime(path, ns=(0, 5_000_000_001))  # within the same second, so no header shows it
     assert etag() != first
-    os.utime(path, ns=(0, 5_000_000_000))
-    assert etag() == first
     other = tmp_path / "other"
     other.write_bytes(b"atad")
     os.utime(other, ns=(0, 5_000_000_000))
@@ -160,17 +158,16 @@ def test_etag_changes_with_the_version_of_a_file(tmp_path: Path, survey: Any) ->
 
 
 def test_etag_does_not_depend_on_where_the_sources_are(tmp_path: Path) -> None:
-    etags = set()
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "f").write_bytes(b"data")
+    etags = []
     for place in ("one", "two"):
-        (tmp_path / place).mkdir()
-        if place == "one":
-            (tmp_path / "one" / "f").write_bytes(b"data")
-        else:
-            os.link(tmp_path / "one" / "f", tmp_path / "two" / "f")
         archive = Archive(method="store")
         archive.add(tmp_path / place / "f", "f")
-        etags.add(archive.plan().etag)
-    assert len(etags) == 1
+        etags.append(archive.plan().etag)
+        if place == "one":
+            os.rename(tmp_path / "one", tmp_path / "two")
+    assert etags[0] == etags[1]
 
 
 @pytest.mark.parametrize("read", [rendered, lambda plan: run(collected(plan.aiter_bytes()))])

@@ -76,7 +76,8 @@ Symlinks = Annotated[
     ),
 ]
 Names = Annotated[
-    NamePolicy, typer.Option(help="portable changes names that Windows cannot create: 10:30 to 10_30, con.txt to con_.txt.")
+    NamePolicy,
+    typer.Option(help="portable changes names that Windows cannot create: 10:30 to 10_30, con.txt to con_.txt."),
 ]
 Collisions = Annotated[
     CollisionPolicy,

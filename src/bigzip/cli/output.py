@@ -4,8 +4,8 @@ import os
 import sys
 from typing import Final
 
-from bigzip.archive import Plan
 from bigzip.errors import InputError, OutputError, printable
+from bigzip.planned import Plan
 from bigzip.progress import ProgressCallback
 from bigzip.sinks.file import FileSink, check_output
 

@@ -15,7 +15,8 @@ _PARTIAL_CONTENT: Final = 206
 
 class RemoteFile:
     """As much of a binary file as the checker needs. It stays one representation: every range is asked for under the
-    entity tag that the first one came with."""
+    entity tag that the first one came with.
+    """
 
     def __init__(self, url: str) -> None:
         """Look at what is behind `url`.

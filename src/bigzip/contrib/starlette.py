@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from bigzip.archive import Plan
 from bigzip.contrib.http import Answer, Representation, answer, unsatisfiable_headers
 from bigzip.errors import BigZipError, UnsatisfiableRange
+from bigzip.planned import Plan
 
 ABORT_EXTENSION: Final = "bigzip.abort"
 """A server that can reset a connection offers it under this name among the scope's extensions: a function."""

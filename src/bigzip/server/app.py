@@ -10,9 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 import bigzip
-from bigzip.archive import Archive, Plan
+from bigzip.archive import Archive
 from bigzip.contrib.starlette import ZipResponse, problem
 from bigzip.errors import BigZipError, EncoderChanged, EntryProblem, InputError, PlanRefused, SourceError
+from bigzip.planned import Plan
 from bigzip.server import page
 from bigzip.server.plans import RecentPlans
 from bigzip.server.settings import Settings

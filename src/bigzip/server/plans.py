@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from bigzip.archive import Plan
+from bigzip.planned import Plan
 
 MAX_ROWS: Final = 300_000
 """Entries of all kept plans together; at about 100 bytes each."""

@@ -16,6 +16,7 @@ from bigzip.errors import EntryProblem, SourceMissing
 from bigzip.sources.local import LocalDirectory
 
 _OUTSIDE: Final = "is a symbolic link that leads out of the tree that was added"
+_NOWHERE: Final = "is a symbolic link that leads nowhere"
 _REMEDY_LINK: Final = "store or skip symbolic links, or exclude it"
 _KINDS: Final = {
     stat.S_IFIFO: "is a FIFO",
@@ -103,7 +104,7 @@ def _walk_file(directory: LocalDirectory, path: str, symlinks: SymlinkPolicy) ->
     try:
         descriptor = directory.open_parent(path)
     except SourceMissing:
-        yield _problem(path, *_unreadable(0))
+        yield _problem(path, "is not there, or may not be read", "check the path and its permissions")
         return
     try:
         found = _look(
@@ -187,8 +188,10 @@ def _follow(directory: LocalDirectory, pending: _Pending, path: str, link: str) 
         real_path = os.path.relpath(target, root) if target != root else ""
         status = os.stat(target, follow_symlinks=False)
     except OSError:
-        return _problem(path, "is a symbolic link that leads nowhere", _REMEDY_LINK)
+        return _problem(path, _NOWHERE, _REMEDY_LINK)
     kind = stat.S_IFMT(status.st_mode)
+    if kind == stat.S_IFLNK:
+        return _problem(path, _NOWHERE, _REMEDY_LINK)  # links in a loop
     if kind == stat.S_IFDIR:
         parents = (*pending.link_parents, pending.real_path)
         if any(f"{parent}/".startswith(f"{real_path}/") or not real_path for parent in parents):
