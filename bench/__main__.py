@@ -100,7 +100,7 @@ with open("out.zip", "wb") as file:
     "stream-zip": """
 import datetime, stream_zip
 now = datetime.datetime(2020, 1, 1)
-form = stream_zip.NO_COMPRESSION_32(5, 0x3610a686)
+form = stream_zip.NO_COMPRESSION_64(5, 0x3610a686)
 with open("out.zip", "wb") as file:
     for chunk in stream_zip.stream_zip((f"dir/file-{{i:06}}.txt", now, 0o644, form, (b"hello",)) for i in range({n})):
         file.write(chunk)

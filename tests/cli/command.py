@@ -80,6 +80,7 @@ def started(
 
     process = subprocess.Popen(
         (*COMMAND, *arguments),
+        bufsize=0,
         cwd=directory,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

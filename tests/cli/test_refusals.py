@@ -88,7 +88,7 @@ def test_what_may_not_be_read(open_to_all: Path) -> None:
     for name in ("file", "hidden", "closed/file", "unlisted/file"):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_text("data")
-    modes = {"hidden": 0o200, "closed": 0o600, "unlisted": 0o311}
+    modes = {"hidden": 0o200, "closed": 0, "unlisted": 0o311}
     for name, mode in modes.items():
         (tree / name).chmod(mode)
     if os.geteuid() == 0:
@@ -100,8 +100,6 @@ def test_what_may_not_be_read(open_to_all: Path) -> None:
         directory=open_to_all, as_nobody=True,
     )  # fmt: skip
     skipped = bigzip("create", "out.zip", "tree", "--on-missing", "skip", directory=open_to_all, as_nobody=True)
-    for name in modes:
-        (tree / name).chmod(0o755)
     permissions = "change its permissions, or exclude it"
     check = "is not there, or may not be read; check the path and its permissions"
     assert_failed(
@@ -180,10 +178,8 @@ def test_many_problems_are_counted(tree: Path) -> None:
     assert (finished.status, len(lines), lines[-1]) == (3, 21, "bigzip: and 1,214 more")
 
 
-@pytest.mark.parametrize("path", ["s3://bucket/key", "https://example.org/a.pdf"])
-def test_paths_of_unknown_kinds(tree: Path, path: str) -> None:
-    scheme = path.partition(":")[0]
-    assert_failed(refused(tree, path), 3, f"{path}: sources of kind {scheme!r} are not known")
+def test_paths_of_unknown_kinds(tree: Path) -> None:
+    assert_failed(refused(tree, "s3://bucket/key"), 3, "s3://bucket/key: sources of kind 's3' are not known")
 
 
 @pytest.mark.parametrize("comment", [b"x" * 65_536, b"\xff"])
@@ -198,10 +194,7 @@ def test_comments_that_no_archive_has(tree: Path, comment: bytes) -> None:
     [
         (["create"], "OUT"),
         (["create", "out.zip", "tree", "--level", "0"], "--level"),
-        (["create", "out.zip", "tree", "--method", "bzip2"], "--method"),
         (["create", "out.zip", "tree", "--frobnicate"], "--frobnicate"),
-        (["frobnicate"], "frobnicate"),
-        (["verify"], "FILE"),
         (["serve", "--port", "65536"], "--port"),
     ],
 )

@@ -60,6 +60,11 @@ def test_encode_keeps_every_even_second(modified: int) -> None:
     assert decoded(dos_time.encode(modified)) == expected - timedelta(seconds=expected.second % 2)
 
 
+def test_encode_is_right_for_every_day() -> None:
+    for day in range(dos_time.MIN_SECONDS, dos_time.MAX_SECONDS, 86_400):
+        assert decoded(dos_time.encode(day + 43_200)) == datetime.fromtimestamp(day + 43_200, UTC)
+
+
 @given(st.integers(0, 0xFFFF), st.integers(0, 0xFFFF))
 def test_is_valid_exactly_if_there_is_such_a_time(time: int, date: int) -> None:
     fields = DosTime(time, date)

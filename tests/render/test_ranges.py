@@ -1,6 +1,7 @@
 """Any range of an archive equals the slice of the whole, and costs no more than its own sources."""
 
 import asyncio
+import random
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -127,17 +128,15 @@ def test_ranges_around_every_edge_are_the_slice() -> None:
         assert rendered_part(plan, start, stop) == whole[start:stop]
 
 
-def test_resumed_downloads_join_to_the_whole() -> None:
+@pytest.mark.parametrize("cuts", [20, pytest.param(1_000, marks=pytest.mark.soak)])
+def test_a_download_resumed_at_random_places_is_the_whole(cuts: int) -> None:
     plan, whole = large_plan()
+    points = sorted(random.Random(cuts).sample(range(1, len(whole)), cuts))
     received = bytearray()
-    step = 700_001
-    while len(received) < len(whole):
+    for point in (*points, len(whole)):
         chunks = plan.iter_bytes(len(received))
-        target = len(received) + step
-        for chunk in chunks:
-            received += chunk[: target - len(received)]
-            if len(received) >= target:
-                break
+        while len(received) < point:
+            received += next(chunks)[: point - len(received)]
         chunks.close()  # type: ignore[attr-defined]  # it is a generator
     assert received == whole
 

@@ -1,6 +1,7 @@
 """Iterables and async iterables: read once, from the start, and closed."""
 
 import io
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -124,3 +125,14 @@ def test_file_chunks_yields_the_rest_and_leaves_the_file_open() -> None:
     file.seek(3)
     assert [len(chunk) for chunk in file_chunks(file)] == [READ_SIZE, 7]
     assert not file.closed
+
+
+def test_a_file_that_does_not_block_is_not_taken_for_one_at_its_end() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    with open(reader, "rb", buffering=0) as file, open(writer, "wb", buffering=0) as other:
+        other.write(b"first")
+        chunks = file_chunks(file)
+        assert next(chunks) == b"first"
+        with pytest.raises(SourceReadError, match="non-blocking"):
+            next(chunks)

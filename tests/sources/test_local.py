@@ -246,9 +246,23 @@ def test_a_file_changed_while_it_is_read_never_ends_well(
 
 
 def overwrite_and_put_time_back(path: Path) -> None:
-    status = path.stat()
-    path.write_bytes(bytes(status.st_size))
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    """Again and again, until the file system's clock has moved on: it ticks every few milliseconds."""
+    before = path.stat()
+    while path.stat().st_ctime_ns == before.st_ctime_ns:
+        with open(path, "r+b") as file:
+            file.write(b"changed")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def rename_and_link(path: Path) -> None:
+    """As above."""
+    before = path.stat()
+    other = path.with_name("other")
+    os.rename(path, other)
+    while other.stat().st_ctime_ns == before.st_ctime_ns:
+        os.rename(other, path)
+        os.rename(path, other)
+    path.symlink_to("other")
 
 
 def test_a_file_rewritten_with_its_time_put_back_has_another_version(root: Path, directory: LocalDirectory) -> None:
@@ -260,7 +274,7 @@ def test_a_file_rewritten_with_its_time_put_back_has_another_version(root: Path,
     assert after.version != before.version
 
 
-@pytest.mark.parametrize("change", [overwrite_and_put_time_back, replace_by_link])
+@pytest.mark.parametrize("change", [overwrite_and_put_time_back, rename_and_link])
 def test_a_change_that_only_the_time_of_change_tells_is_found_out(
     root: Path, directory: LocalDirectory, change: Callable[[Path], None]
 ) -> None:
@@ -268,11 +282,10 @@ def test_a_change_that_only_the_time_of_change_tells_is_found_out(
     source = directory.source("file")
     facts = source.facts()
     chunks = source.read(0, facts.size, version=facts.version)
-    received = next(chunks)
+    received = bytearray(next(chunks))
     change(root / "file")
     with pytest.raises(SourceChanged):
-        for chunk in chunks:
-            received += chunk
+        drain(chunks, received)
     assert len(received) < len(DATA)
 
 
@@ -301,6 +314,21 @@ def test_a_change_while_a_part_is_read_is_noticed(
     with pytest.raises(SourceChanged):
         drain(chunks, received)
     assert len(received) < 2 * READ_SIZE - 10
+
+
+def test_a_path_may_be_longer_than_the_kernel_takes_at_once(root: Path, directory: LocalDirectory) -> None:
+    name = "d" * 200
+    descriptor = os.open(root, os.O_RDONLY)
+    for _ in range(30):
+        os.mkdir(name, dir_fd=descriptor)
+        below = os.open(name, os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = below
+    file = os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=descriptor)
+    os.write(file, b"far below")
+    os.close(file)
+    os.close(descriptor)
+    assert read(directory, "/".join([name] * 30 + ["file"])) == b"far below"
 
 
 def test_a_stop_past_the_end_is_a_changed_source(directory: LocalDirectory) -> None:

@@ -230,6 +230,16 @@ def test_collisions_are_renamed() -> None:
     assert content[2][1].startswith(b"notes.txt")
 
 
+def test_a_name_that_renaming_makes_too_long_is_refused() -> None:
+    archive = Archive(collisions="rename")
+    for _ in range(2):
+        archive.add(b"", "x" * 65_534)
+    assert len(archive.resolve().plan().entries) == 1  # the same entry twice
+    archive.add(b"other", "x" * 65_534)
+    with pytest.raises(PlanRefused, match="over 65,534 bytes"):
+        archive.plan()
+
+
 @pytest.mark.usefixtures("tree")
 def test_collisions_of_mapped_names_are_found() -> None:
     archive = Archive()

@@ -4,6 +4,7 @@ import sys
 from io import TextIOWrapper
 
 from bigzip.cli.signals import Stopped, stop_by_exception
+from bigzip.cli.streams import flush_or_discard
 
 
 def main() -> None:
@@ -21,3 +22,6 @@ def main() -> None:
         app()
     except Stopped as stopped:  # before a command began, or after it ended
         sys.exit(128 + stopped.signal)
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            flush_or_discard(stream)

@@ -12,7 +12,8 @@ from bigzip.cli.bar import progress_bar
 from bigzip.cli.output import Output
 from bigzip.cli.request import Request
 from bigzip.cli.signals import hang_up_as_terminate
-from bigzip.cli.status import print_result, reporting, say
+from bigzip.cli.status import reporting
+from bigzip.cli.streams import print_result, say
 from bigzip.errors import InputError, printable
 from bigzip.plan.entry import Form, Method
 from bigzip.plan.names import CollisionPolicy, NamePolicy

@@ -3,7 +3,7 @@
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from bigzip.progress import Progress, ProgressCallback
@@ -85,4 +85,5 @@ def progress_bar(description: str, *, first: str = "", quiet: bool) -> Iterator[
         patience.cancel()
         patience.join()
         if bar.live.is_started:
-            bar.stop()
+            with suppress(OSError):  # the terminal was closed
+                bar.stop()

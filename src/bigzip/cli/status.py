@@ -1,15 +1,14 @@
 """What goes wrong in the command, as a line on standard error and an exit status."""
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Final, TextIO
+from typing import Final
 
 import typer
 
 from bigzip.cli.signals import Stopped
+from bigzip.cli.streams import say
 from bigzip.errors import (
     BigZipError,
     EncoderChanged,
@@ -57,38 +56,6 @@ def reporting() -> Iterator[None]:
         for line in _lines(error):
             say(f"bigzip: {line}")
         raise typer.Exit(_status_of(error)) from error
-
-
-def say(line: str) -> None:
-    """Print a line about the work on standard error; where that cannot be written, the work goes on without."""
-    try:
-        if sys.stderr is not None:
-            print(line, file=sys.stderr, flush=True)
-    except OSError:
-        _discard(sys.stderr)
-
-
-def print_result(text: str) -> None:
-    """Print what was asked for on standard output.
-
-    Raises:
-        OutputError: it cannot be written.
-        BrokenPipeError: nobody reads it any more.
-    """
-    try:
-        if sys.stdout is None:
-            raise OutputError("standard output is closed; send it to a file or a pipe")
-        print(text, flush=True)
-    except OSError as error:
-        _discard(sys.stdout)
-        if isinstance(error, BrokenPipeError):
-            raise
-        raise OutputError(f"standard output: {error.strerror}") from error
-
-
-def _discard(stream: TextIO) -> None:
-    """Give up a stream: what is left in its buffer would fail once more when Python ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _status_of(error: BaseException) -> ExitStatus:

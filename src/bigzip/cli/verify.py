@@ -5,7 +5,8 @@ from dataclasses import asdict
 
 from bigzip.cli.bar import progress_bar
 from bigzip.cli.remote_file import SCHEMES, RemoteFile
-from bigzip.cli.status import ExitStatus, print_result, say
+from bigzip.cli.status import ExitStatus
+from bigzip.cli.streams import print_result, say
 from bigzip.errors import BigZipError, printable
 from bigzip.verification import Report, verify
 
@@ -31,4 +32,5 @@ def _print(path: str, report: Report) -> None:
         entry = f"{printable(problem.entry)}: " if problem.entry is not None else ""
         print_result(f"{printable(path)}: at byte {problem.offset:,}: {entry}{problem.message} [{problem.kind}]")
     verdict = "sound" if report.sound else "not sound"
-    print_result(f"{printable(path)}: {verdict}: {report.entries:,} entries, {report.size:,} bytes")
+    entries = f"{report.entries:,} {'entry' if report.entries == 1 else 'entries'}"
+    print_result(f"{printable(path)}: {verdict}: {entries}, {report.size:,} bytes")

@@ -50,7 +50,7 @@ class Driver:
         self._pieces_size = 0
         self._held: list[Advance] = []
         self._bytes_read = 0
-        self._reported = (0, 0)
+        self._reported = (0, -_REPORT_ROWS)  # so that opening the first source is told
         self._bytes_total = table.total_size() if progress else None
 
     def advance(self, reply: bytes | SourceError | None = None) -> Advance:

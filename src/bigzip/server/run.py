@@ -1,5 +1,6 @@
 """Running the service in uvicorn."""
 
+import ctypes
 import ipaddress
 import os
 import socket
@@ -13,6 +14,7 @@ from bigzip.server.protocol import ResettableProtocol
 from bigzip.server.settings import Settings
 
 _BACKLOG = 2048
+_M_ARENA_MAX = -8  # of mallopt(3)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -54,8 +56,15 @@ def checked_root(path: str) -> str:
     return os.path.realpath(path)
 
 
+def _keep_few_heaps() -> None:
+    """Let worker threads share two of glibc's heaps: one each would keep the size of a chunk or two each, for ever."""
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+
+
 def serve(settings: Settings, listener: socket.socket, *, quiet: bool = False) -> None:
     """Serve until the process is told to stop (SIGINT, SIGTERM)."""
+    _keep_few_heaps()
     config = uvicorn.Config(
         create_app(settings),
         http=ResettableProtocol,

@@ -1,7 +1,7 @@
 """Iterables and async iterables of bytes as sources that can be read once."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 from bigzip.errors import NotRepeatable, SourceReadError
 from bigzip.sources.source import READ_SIZE, SourceFacts
@@ -59,8 +59,10 @@ class AsyncIterableSource:
 
 def file_chunks(file: BinaryIO) -> Iterator[bytes]:
     """The rest of an open binary file; the file is left open, for it is the caller's."""
-    while chunk := file.read(READ_SIZE):
+    while chunk := cast("bytes | None", file.read(READ_SIZE)):
         yield chunk
+    if chunk is None:  # which is not the end: there is nothing yet
+        raise SourceReadError("the file must not be in non-blocking mode")
 
 
 def _checked(chunk: object) -> bytes:

@@ -311,6 +311,13 @@ def _without_collisions(table: EntryTable, policy: CollisionPolicy) -> EntryTabl
             ]
         )
     new_names = renamed(names, collisions)
+    for row, new_name in new_names.items():
+        try:
+            checked_name(new_name, NamePolicy.AS_IS)
+        except NameRefused as refusal:
+            raise PlanRefused(
+                [EntryProblem(entry=names[row], reason=refusal.reason, remedy=refusal.remedy)]
+            ) from refusal
     result = EntryTable()
     for row in range(len(table)):
         if row not in repeated:

@@ -37,7 +37,7 @@ def verify(archive: str | os.PathLike[str] | BinaryFile, *, progress: ProgressCa
     try:
         file = open(archive, "rb", buffering=0)  # noqa: SIM115 - closed below; only opening it is tried here
     except (OSError, ValueError) as error:
-        raise CouldNotVerify(f"cannot be opened: {error}") from error
+        raise CouldNotVerify(f"cannot be opened: {getattr(error, 'strerror', error)}") from error
     with file:
         return _Verification(file, progress).run()
 
