@@ -1,6 +1,5 @@
 """Virtual sources do what they say, so that what is shown with them is shown."""
 
-import time
 import zlib
 from collections.abc import Callable
 
@@ -71,12 +70,10 @@ def test_other_seeds_and_other_places_have_other_bytes() -> None:
 
 
 def test_terabytes_are_known_and_read_at_any_place_at_once() -> None:
-    begin = time.monotonic()
     source = VirtualSource(5 << 40)
     assert 0 < source.crc32() < 1 << 32
     assert len(read(source, (5 << 40) - 5)) == 5
     assert source.bytes_read == 5
-    assert time.monotonic() - begin < 5
 
 
 def test_counts_tell_what_was_done() -> None:
