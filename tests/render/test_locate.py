@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bigzip import Archive, Form, Plan
 from bigzip.plan.layout import ROWS_A_RUN
-from bigzip.render.locate import Body, Learn, locate
+from bigzip.render.locate import Body, Learn, Segment, locate
 from bigzip.testing import Tells, VirtualSource
 from tests.rendering import rendered
 
@@ -18,7 +18,7 @@ def plan_of(count: int, size: int = 100, survey: str = "sizes") -> Plan:
     return archive.plan(survey=survey)  # type: ignore[arg-type]  # one of the three
 
 
-def learned(plan: Plan, start: int, stop: int) -> list[bytes | Body | Learn]:
+def learned(plan: Plan, start: int, stop: int) -> list[Segment]:
     """The segments of a range, each `Learn` obeyed."""
     assert plan.layout is not None
     segments = []
@@ -29,7 +29,7 @@ def learned(plan: Plan, start: int, stop: int) -> list[bytes | Body | Learn]:
     return segments
 
 
-def size_of(segment: bytes | Body | Learn) -> int:
+def size_of(segment: Segment) -> int:
     match segment:
         case Body(_, start, stop):
             return stop - start

@@ -11,7 +11,7 @@ from bigzip.plan.encoding import Encoding
 from bigzip.plan.entry import Form
 from bigzip.plan.layout import Layout
 from bigzip.plan.table import EntryTable
-from bigzip.render.locate import Body, Learn, locate
+from bigzip.render.locate import Body, Learn, Vouch, locate
 from bigzip.render.steps import PULL, Intake, Open, Steps
 
 
@@ -26,6 +26,8 @@ def render_range(layout: Layout, start: int, stop: int) -> Steps[None]:
                 yield from render_body(table, encoding, row, body_start, body_stop)
             case Learn(row):
                 yield from _learn(table, encoding, row)
+            case Vouch(row):
+                yield from vouch(row)
 
 
 def render_body(table: EntryTable, encoding: Encoding, row: int, start: int, stop: int) -> Steps[None]:
@@ -111,6 +113,12 @@ def _deflated(table: EntryTable, encoding: Encoding, row: int, start: int, stop:
         offset = encoding.block_start(row, index)
         yield encoded[max(start - offset, 0) : stop - offset]
         dictionary = data[-deflate.DICTIONARY_SIZE :]
+
+
+def vouch(row: int) -> Steps[None]:
+    """The steps that see whether a source without data is still what was planned."""
+    yield Open(row, 0, 0)
+    yield from _finish(0)
 
 
 def _learn(table: EntryTable, encoding: Encoding, row: int) -> Steps[None]:

@@ -21,10 +21,16 @@ class Learn(NamedTuple):
     row: int
 
 
+class Vouch(NamedTuple):
+    """The row has no data, and its source must still have none."""
+
+    row: int
+
+
 Literal = bytes
 """Bytes of records."""
 
-Segment = Literal | Body | Learn
+Segment = Literal | Body | Learn | Vouch
 
 
 def locate(layout: Layout, start: int, stop: int) -> Iterator[Segment]:
@@ -50,6 +56,8 @@ def _row_segments(layout: Layout, row: int, start: int, stop: int) -> Iterator[S
     body = facts.offset + len(header)
     body_stop = body + facts.encoded_size
     if start < body:
+        if not facts.size and layout.table.has_version(row):
+            yield Vouch(row)
         yield _clipped(header, facts.offset, start, stop)
     if start < body_stop and body < stop and facts.encoded_size:
         yield Body(row, max(start - body, 0), min(stop - body, facts.encoded_size))

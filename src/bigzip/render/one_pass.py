@@ -20,7 +20,7 @@ from bigzip.plan.method import smallest
 from bigzip.plan.records import Facts
 from bigzip.plan.report import missing_report
 from bigzip.plan.table import UNKNOWN, EntryTable
-from bigzip.render.bodies import check_crc32, render_body
+from bigzip.render.bodies import check_crc32, render_body, vouch
 from bigzip.render.steps import Intake, Open, Overwrite, Steps
 
 _ENDLESS: Final = 1 << 62
@@ -105,6 +105,8 @@ class OnePass:
         encoded_size = encoding.encoded_size(row, size)
         wide = records.is_wide(form, size, encoded_size)
         facts = Facts(form, size, encoded_size, encoding.crc32(row) or 0, wide, self._offset)
+        if not size and table.has_version(row):
+            yield from vouch(row)
         yield self._counted(records.local_header(table, row, facts))
         if encoded_size:
             yield from render_body(table, encoding, row, 0, encoded_size)
