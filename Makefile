@@ -30,8 +30,10 @@ format: $(VENV)/installed-check
 	$(bin)/ruff format .
 	$(bin)/ruff check --fix .
 
+# BENCH: names of sections and options, such as BENCH='tree-store --quick'; by default all, in an hour and a half.
 bench: $(VENV)/installed-bench
-	$(bin)/python -m bench
+	bench/install.sh
+	$(bin)/python -m bench $(BENCH)
 
 soak: $(VENV)/installed-check
 	tests/install.sh

@@ -1,195 +1,100 @@
-"""`python -m bench [entries] [tree]`: measure beside peers in one run, print ratios, keep them in bench/results.md.
+"""`python -m bench [NAME ...]`: measure bigzip beside its peers, print tables, keep them in bench/results.md.
 
-Each figure is the median of several runs; peers take turns with bigzip, so that a machine that gets slower does so for
-all. What is compared is a ratio; seconds are of this machine on this day.
+Each NAME is a section of the results, and a run replaces only those that it measures. A quick run has small inputs and
+one round; it shows that all works, and is kept nowhere.
 """
 
 import argparse
-import platform
-import shutil
-import statistics
-import subprocess
+import os
+import shlex
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-RESULTS = Path(__file__).with_name("results.md")
+from bench import (
+    entries,
+    first_byte,
+    http_download,
+    machine,
+    results,
+    slow_clients,
+    tail_range,
+    text_to_file,
+    tree_to_file,
+)
+from bench.settings import Settings
+
 RUNS = 3
-ENTRIES = 300_000
-PEAK = "print(int([l for l in open('/proc/self/status') if l.startswith('VmHWM')][0].split()[1]) * 1024)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contender:
-    """A way to do the work: a command whose last line of output may be a number."""
-
-    name: str
-    command: tuple[str, ...]
-    output: Path | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class Result:
-    """The medians of a contender's runs."""
-
-    name: str
-    seconds: float
-    size: int
-    peak_bytes: int
-
-
-def run_in_turn(contenders: list[Contender], directory: Path) -> list[Result]:
-    """Run all contenders one after the other, several times."""
-    seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
-    sizes: dict[str, int] = {}
-    peaks: dict[str, list[int]] = {contender.name: [] for contender in contenders}
-    for _ in range(RUNS):
-        for contender in contenders:
-            output = contender.output or directory / "out.zip"
-            output.unlink(missing_ok=True)
-            started = time.perf_counter()
-            with subprocess.Popen(contender.command, stdout=subprocess.PIPE, cwd=directory) as process:
-                printed = process.communicate()[0]
-            seconds[contender.name].append(time.perf_counter() - started)
-            if process.returncode:
-                sys.exit(f"{contender.name} failed: {' '.join(contender.command)}")
-            sizes[contender.name] = output.stat().st_size if output.exists() else 0
-            last = printed.split()[-1:] or [b"0"]
-            peaks[contender.name].append(int(last[0]) if last[0].isdigit() else 0)
-    return [
-        Result(
-            name=contender.name,
-            seconds=statistics.median(seconds[contender.name]),
-            size=sizes[contender.name],
-            peak_bytes=int(statistics.median(peaks[contender.name])),
-        )
-        for contender in contenders
-    ]
-
-
-_ENTRY_SCRIPTS = {
-    "baseline": "import bigzip, zipfile",
-    "bigzip": """
-import bigzip
-archive = bigzip.Archive()
-for i in range({n}):
-    archive.add(b"hello", f"dir/file-{{i:06}}.txt")
-with open("out.zip", "wb") as file:
-    for chunk in archive.plan().iter_bytes():
-        file.write(chunk)
-""",
-    "zipfile": """
-import zipfile
-with zipfile.ZipFile("out.zip", "w") as archive:
-    for i in range({n}):
-        archive.writestr(zipfile.ZipInfo(f"dir/file-{{i:06}}.txt"), b"hello")
-""",
-    "zipstream-ng": """
-import zipstream
-archive = zipstream.ZipStream(compress_type=zipstream.ZIP_STORED)
-for i in range({n}):
-    archive.add(b"hello", f"dir/file-{{i:06}}.txt")
-with open("out.zip", "wb") as file:
-    for chunk in archive:
-        file.write(chunk)
-""",
-    "stream-zip": """
-import datetime, stream_zip
-now = datetime.datetime(2020, 1, 1)
-form = stream_zip.NO_COMPRESSION_64(5, 0x3610a686)
-with open("out.zip", "wb") as file:
-    for chunk in stream_zip.stream_zip((f"dir/file-{{i:06}}.txt", now, 0o644, form, (b"hello",)) for i in range({n})):
-        file.write(chunk)
-""",
+BENCHES: dict[str, Callable[[Settings], Iterator[str]]] = {
+    "tree-store": tree_to_file.measure_store,
+    "tree-deflate": tree_to_file.measure_deflate,
+    "text": text_to_file.measure,
+    "entries": entries.measure,
+    "http-store": http_download.measure_store,
+    "http-deflate": http_download.measure_deflate,
+    "first-byte": first_byte.measure,
+    "tail-range": tail_range.measure,
+    "slow-clients": slow_clients.measure,
 }
 
 
-def bench_entries(directory: Path, _: Path) -> Iterator[str]:
-    """Many tiny entries from memory, to a file: seconds, and bytes of memory an entry."""
-    contenders = [
-        Contender(name=name, command=(sys.executable, "-c", script.format(n=ENTRIES) + "\n" + PEAK))
-        for name, script in _ENTRY_SCRIPTS.items()
-    ]
-    baseline, *results = run_in_turn(contenders, directory)
-    yield f"### {ENTRIES:,} entries of 5 bytes\n"
-    yield "| | seconds | time, bigzip = 1 | memory an entry |\n|---|---|---|---|"
-    for result in results:
-        memory = (result.peak_bytes - baseline.peak_bytes) / ENTRIES
-        yield (
-            f"| {result.name} | {result.seconds:.2f} | {result.seconds / results[0].seconds:.2f} | {memory:.0f} bytes |"
-        )
-
-
-def bench_tree(directory: Path, tree: Path) -> Iterator[str]:
-    """A real tree to a file, stored and deflated."""
-    name, parent = tree.name, tree.parent
-    bigzip = (str(Path(sys.executable).with_name("bigzip")), "create", "--quiet", "--collisions", "rename", "-C")
-    out = directory / "out.zip"
-    count = sum(path.is_file() and not path.is_symlink() for path in tree.rglob("*"))
-    data = sum(path.stat().st_size for path in tree.rglob("*") if path.is_file() and not path.is_symlink())
-    groups: dict[str, list[Contender]] = {}
-    for title, ours, peers in (
-        ("stored", ["--method", "store"], {"zip -0": "zip -q -r -y -0", "7zz -mx0": "7zz a -bso0 -bsp0 -snl -mx0"}),
-        (
-            "level 1",
-            ["--method", "deflate", "--level", "1"],
-            {"zip -1": "zip -q -r -y -1", "7zz -mx1": "7zz a -bso0 -bsp0 -snl -mx1"},
-        ),
-        (
-            "level 6",
-            ["--method", "deflate", "--level", "6"],
-            {"zip -6": "zip -q -r -y -6", "7zz -mx5": "7zz a -bso0 -bsp0 -snl -mx5"},
-        ),
-    ):
-        group = [Contender(name="bigzip", command=(*bigzip, str(parent), *ours, "--symlinks", "skip", str(out), name))]
-        for peer, command in peers.items():
-            words = command.split()
-            if shutil.which(words[0]):
-                line = f"cd {parent} && {command} {out} {name}"
-                group.append(Contender(name=peer, command=("sh", "-c", line)))
-        groups[title] = group
-    yield f"### A tree of {count:,} files, {data / 1e6:,.0f} MB ({name}), to a file\n"
-    yield "| | | seconds | time, bigzip = 1 | size, bytes |\n|---|---|---|---|---|"
-    for title, group in groups.items():
-        results = run_in_turn(group, directory)
-        for result in results:
-            ratio = result.seconds / results[0].seconds
-            yield f"| {title} | {result.name} | {result.seconds:.2f} | {ratio:.2f} | {result.size:,} |"
-
-
-BENCHES: dict[str, Callable[[Path, Path], Iterator[str]]] = {"entries": bench_entries, "tree": bench_tree}
-
-
 def main() -> None:
-    """Run what the command line names, or all."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*BENCHES, []], help="what to measure; by default all")
-    parser.add_argument("--tree", type=Path, default=Path(platform.__file__).parent, help="a directory tree")
-    arguments = parser.parse_args()
-    lines = [
-        "# Measurements",
-        "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {_processor()}, Python {platform.python_version()}, medians of {RUNS} runs:",
-        f"`python -m bench {' '.join(arguments.names)}`",
-        "",
-    ]
-    with tempfile.TemporaryDirectory() as directory:
+    """Measure what the command line names, or all."""
+    arguments = _arguments()
+    arguments.cache.mkdir(parents=True, exist_ok=True)
+    kept = None if arguments.quick else results.KEPT
+    with tempfile.TemporaryDirectory(prefix="bigzip-bench-", dir=arguments.work) as work:
+        settings = Settings(
+            runs=1 if arguments.quick else arguments.runs,
+            quick=arguments.quick,
+            cache=arguments.cache.resolve(),
+            work=Path(work).resolve(),
+            tree=arguments.tree,
+            mod_zip=arguments.mod_zip or arguments.cache / "mod_zip" / "ngx_http_zip_module.so",
+        )
         for name in arguments.names or BENCHES:
-            for line in BENCHES[name](Path(directory), arguments.tree.resolve()):
+            lines = []
+            for line in _section(name, settings):
                 print(line, flush=True)
                 lines.append(line)
-            lines.append("")
-    RESULTS.write_text("\n".join(lines))
+            if (file := arguments.results or kept) is not None:
+                results.put(file, name, "\n".join(lines), list(BENCHES))
 
 
-def _processor() -> str:
-    with Path("/proc/cpuinfo").open() as info:
-        models = [line.split(":", 1)[1].strip() for line in info if line.startswith("model name")]
-    return f"{len(models)} cores of {models[0]}" if models else "an unknown processor"
+def _section(name: str, settings: Settings) -> Iterator[str]:
+    yield f"## {name}\n"
+    yield f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine.machine()}. {machine.versions()}."
+    yield f"`python -m bench {shlex.join(_shown(sys.argv[1:], name))}`, rounds: {settings.runs}.\n"
+    started = time.monotonic()
+    yield from BENCHES[name](settings)
+    yield f"\nMeasured in {time.monotonic() - started:.0f} seconds.\n"
+
+
+def _shown(words: list[str], name: str) -> list[str]:
+    """The options of the command line, for this section alone; no places on this machine."""
+    options = [word for word in words if word == "--quick" or word.startswith("--runs")]
+    if "--runs" in words:
+        options.insert(options.index("--runs") + 1, words[words.index("--runs") + 1])
+    return [name, *options]
+
+
+def _arguments() -> argparse.Namespace:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bigzip-bench"
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*BENCHES, []], help="what to measure; by default all")
+    parser.add_argument("--runs", type=int, default=RUNS, help="rounds, of which medians are taken (%(default)s)")
+    parser.add_argument("--quick", action="store_true", help="small inputs, one round, results kept nowhere")
+    parser.add_argument(
+        "--tree", type=Path, help="the directory to copy for the tree; by default this Python's library"
+    )
+    parser.add_argument("--cache", type=Path, default=cache, help="where inputs are kept (%(default)s)")
+    parser.add_argument("--work", type=Path, help="where outputs go; by default the system's temporary directory")
+    parser.add_argument("--mod-zip", type=Path, help="nginx's module; by default mod_zip/ in the cache")
+    parser.add_argument("--results", type=Path, help="the file to keep the results in")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """ZIP archives of any size: streamed, of exact length, and resumable at any byte."""
 
-from importlib.metadata import version as _version
-
 from bigzip.archive import Archive
 from bigzip.errors import (
     BigZipError,
@@ -24,9 +22,10 @@ from bigzip.plan.entry import Entry, Form
 from bigzip.planned import Plan
 from bigzip.progress import Progress
 from bigzip.sources.source import AsyncSource, Source, SourceFacts
+from bigzip.survey.index import SurveyIndex
 from bigzip.verification import CouldNotVerify, Problem, ProblemKind, Report, verify
 
-__version__ = _version("bigzip")
+__version__: str
 
 __all__ = [
     "Archive",
@@ -55,6 +54,16 @@ __all__ = [
     "SourceFacts",
     "SourceMissing",
     "SourceReadError",
+    "SurveyIndex",
     "UnsatisfiableRange",
     "verify",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """The version, looked up when it is asked for: that takes as long as all other imports together."""
+    if name != "__version__":
+        raise AttributeError(f"module 'bigzip' has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("bigzip")

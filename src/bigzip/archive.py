@@ -1,10 +1,9 @@
 """What is asked for: entries, and how they are to be kept."""
 
-import asyncio
 import copy
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, BinaryIO, Final, Literal, TypeVar, cast
@@ -19,11 +18,13 @@ from bigzip.plan.names import CollisionPolicy, NamePolicy
 from bigzip.plan.table import DATA_ROOT, OBJECT_ROOT, Base, EntryTable
 from bigzip.planned import Plan
 from bigzip.progress import ProgressCallback
-from bigzip.render.drivers import Driver, aiter_steps, iter_steps
+from bigzip.render.drivers import Driver, iter_steps
+from bigzip.render.workers import Concurrency, Workers, workers_for
 from bigzip.sources.iterable import AsyncIterableSource, IterableSource, file_chunks
 from bigzip.sources.local_walk import SymlinkPolicy
 from bigzip.sources.source import AnySource, AsyncSource, Source
 from bigzip.survey.expand import REQUEST_ROOT, Policies, expand
+from bigzip.survey.index import SurveyIndex
 from bigzip.survey.survey import Survey, SurveyDepth
 
 _DATA_BASE: Final = Base(DATA_ROOT)
@@ -74,6 +75,11 @@ class Archive:
         exclude: globs of entries to leave out, matched against the name and against its last component; one that
             begins with a slash, against the name alone.
         on_missing: whether a missing source fails the archive, or is left out and reported in an added entry.
+        threads: how many blocks and batches of files are compressed at a time; None for one a processor.
+        processes: whether fresh Python interpreters, one a thread, may be started to plan or write to a file an
+            archive of thousands of files: Python's threads cannot read small files side by side.
+        index: where to remember what was learned of files' data, so that a file is read for its CRC-32 and compressed
+            size once in its life: a `SurveyIndex`, or the path of one.
     """
 
     def __init__(
@@ -89,7 +95,14 @@ class Archive:
         symlinks: Literal["follow", "store", "skip"] = "follow",
         exclude: Iterable[str] = (),
         on_missing: Literal["fail", "skip"] = "fail",
+        threads: int | None = None,
+        processes: bool = False,
+        index: SurveyIndex | str | os.PathLike[str] | None = None,
     ) -> None:
+        if threads is not None and threads < 1:
+            raise InputError(f"{threads} threads can do nothing: give at least one")
+        self._index = index if index is None or isinstance(index, SurveyIndex) else SurveyIndex(index)
+        self._concurrency = Concurrency(threads=threads, processes=processes)
         self.name = name
         self._method = _choice(Method, method, "method")
         self._level = _checked_level(level)
@@ -204,6 +217,14 @@ class Archive:
         """The same for two resolved archives that make the same plan; on this machine, for keys of caches."""
         return self._table.identity()
 
+    def survey_cost(self) -> int:
+        """How many bytes a full survey would read: those of which nothing is known, here or in the index."""
+        table = self._expanded()
+        work = Survey(table, SurveyDepth.FULL)
+        for _ in iter_steps(Driver(table, work.measure(), index=self._index)):
+            raise AssertionError("looking up passes on no bytes")
+        return work.unknown_bytes
+
     def plan(
         self,
         *,
@@ -231,9 +252,14 @@ class Archive:
         progress: ProgressCallback | None = None,
     ) -> Plan:
         """As `plan`, in worker threads."""
+        import asyncio
+
+        from bigzip.render.async_driver import aiter_steps
+
         table = await asyncio.to_thread(self._expanded)
         work = Survey(table, _choice(SurveyDepth, survey, "survey"))
-        async for _ in aiter_steps(Driver(table, work.steps(), progress)):
+        workers = Workers(self._concurrency.threads)
+        async for _ in aiter_steps(Driver(table, work.steps(), progress, workers, self._index)):
             raise AssertionError("a survey passes on no bytes")
         return await asyncio.to_thread(self._frozen, work)
 
@@ -248,6 +274,8 @@ class Archive:
 
     async def aiter_bytes(self, *, progress: ProgressCallback | None = None) -> AsyncGenerator[bytes, None]:
         """As `iter_bytes`; what may block is done in worker threads."""
+        import asyncio
+
         plan = await asyncio.to_thread(self._plan, SurveyDepth.NOTHING, None)
         async with aclosing(plan.aiter_bytes(progress=progress)) as chunks:
             async for chunk in chunks:
@@ -305,14 +333,17 @@ class Archive:
     def _plan(self, depth: SurveyDepth, progress: ProgressCallback | None) -> Plan:
         table = self._expanded()
         work = Survey(table, depth)
-        for _ in iter_steps(Driver(table, work.steps(), progress)):
-            raise AssertionError("a survey passes on no bytes")
+        with closing(workers_for(self._concurrency, table)) as workers:
+            for _ in iter_steps(Driver(table, work.steps(), progress, workers, self._index)):
+                raise AssertionError("a survey passes on no bytes")
         return self._frozen(work)
 
     def _frozen(self, work: Survey) -> Plan:
         table, encoding = work.result(skip_missing=self._policies.skip_missing)
         plan = Plan(table, encoding, self._comment)
         plan.skip_missing = self._policies.skip_missing
+        plan.concurrency = self._concurrency
+        plan.index = self._index
         return plan
 
 

@@ -7,12 +7,14 @@ from typing import BinaryIO
 
 from bigzip.errors import ManifestError, NotRepeatable, UnsatisfiableRange
 from bigzip.plan.frozen import FrozenPlan
+from bigzip.plan.remembered import Index
 from bigzip.plan.serial import from_json_lines, to_json_lines
 from bigzip.progress import ProgressCallback
 from bigzip.render.bodies import render_range
-from bigzip.render.drivers import Driver, aiter_steps, iter_steps
+from bigzip.render.drivers import Driver, iter_steps
 from bigzip.render.one_pass import OnePass
-from bigzip.render.steps import Overwrite, Steps
+from bigzip.render.steps import Kept, Overwrite, Steps
+from bigzip.render.workers import Concurrency, Workers, workers_for
 from bigzip.sinks.file import FileSink, new_file, open_sink
 
 
@@ -39,6 +41,8 @@ class Plan(FrozenPlan):
         self, start: int = 0, stop: int | None = None, *, progress: ProgressCallback | None = None
     ) -> AsyncGenerator[bytes, None]:
         """As `iter_bytes`, for `async for`; what may block is done in worker threads."""
+        from bigzip.render.async_driver import aiter_steps
+
         return aiter_steps(self._driver(start, stop, progress))
 
     def write(
@@ -58,7 +62,10 @@ class Plan(FrozenPlan):
 
         def write_to(sink: FileSink) -> None:
             steps = self._steps(0, self.content_length, can_overwrite=sink.can_overwrite)
-            _write(Driver(self.table, steps, progress), sink)
+            workers = workers_for(self.concurrency if sink.path else Concurrency(), self.table)
+            with closing(workers):
+                _write(Driver(self.table, steps, progress, workers, self.index), sink)
+                workers.finish()
 
         return _to_target(target, overwrite, write_to)
 
@@ -99,7 +106,8 @@ class Plan(FrozenPlan):
             raise UnsatisfiableRange(f"[{start}, {stop}) does not lie in {length} bytes", length=length)
         if (start, stop) != (0, length) and not self.repeatable:
             raise NotRepeatable("an entry can be read only once, so the archive can be read only in whole")
-        return Driver(self.table, self._steps(start, stop, can_overwrite=False), progress)
+        steps = self._steps(start, stop, can_overwrite=False)
+        return Driver(self.table, steps, progress, Workers(self.concurrency.threads), self.index)
 
     def _steps(self, start: int, stop: int | None, *, can_overwrite: bool) -> Steps[None]:
         if self.layout is not None and stop is not None:
@@ -117,12 +125,16 @@ class Plan(FrozenPlan):
 
     skip_missing = False
     """Whether a source that turns out to be missing while streaming is left out, with an entry that says so."""
+    index: Index | None = None
+    """Told what is learned while the archive is rendered, and what was wrong."""
+    concurrency = Concurrency()
+    """How much may go on at a time."""
 
 
-def _bytes_only(items: Generator[bytes | Overwrite, None, None]) -> Iterator[bytes]:
+def _bytes_only(items: Generator[bytes | Kept | Overwrite, None, None]) -> Iterator[bytes]:
     with closing(items):
         for item in items:
-            assert isinstance(item, bytes), "only outputs that can seek are asked to overwrite"
+            assert isinstance(item, bytes), "only outputs that are files are asked for more"
             yield item
 
 

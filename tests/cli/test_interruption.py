@@ -148,9 +148,9 @@ def replace_by_link(path: Path) -> None:
 
 @pytest.fixture
 def two_files(here: Path) -> Path:
-    """Two files that do not fit a pipe."""
+    """Two files that fit neither a pipe nor what is read ahead."""
     for name in ("first", "second"):
-        (here / name).write_bytes(os.urandom(3 << 20))
+        (here / name).write_bytes(os.urandom(16 << 20))
     return here
 
 

@@ -1,7 +1,10 @@
 """Deflate in independent blocks, judged by the standard library's zlib."""
 
+import platform
 import random
 import zlib
+from importlib import metadata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -76,9 +79,28 @@ def test_blocks_use_the_dictionary(level: int) -> None:
 
 
 def test_higher_levels_make_text_smaller() -> None:
-    data = VirtualSource(BLOCK_SIZE, content=Content.TEXT).data()
-    sizes = {level: len(compressed(data, level)[0]) for level in (1, 6, 9)}
-    assert sizes[9] <= sizes[6] < sizes[1] < len(data) // 2
+    """Python's own library, whole and as a block."""
+    data = b"".join(path.read_bytes() for path in sorted(Path(platform.__file__).parent.glob("*.py")))[:BLOCK_SIZE]
+    for sizes in (
+        [len(compressed(data, level)[0]) for level in LEVELS],
+        [len(deflate.compress_whole(data, level=level)) for level in LEVELS],
+    ):
+        assert sizes == sorted(sizes, reverse=True)
+        assert sizes[-1] < sizes[0] < len(data) // 2
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@given(data=st.binary(max_size=2_000).map(lambda data: data * 3))
+def test_any_whole_data_inflates_to_itself(level: int, data: bytes) -> None:
+    assert inflated(deflate.compress_whole(data, level=level)) == data
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_codec_name_tells_engines_and_versions(level: int) -> None:
+    name = deflate.codec_name(level)
+    assert str(BLOCK_SIZE) in name
+    assert all(metadata.version(engine) in name for engine in ("isal", "deflate", "zlib-ng") if engine in name)
+    assert name not in {deflate.codec_name(other) for other in LEVELS if other != level}
 
 
 @pytest.mark.parametrize(

@@ -329,8 +329,9 @@ def test_memory_does_not_grow_with_an_entry(survey: Any, method: Any) -> None:
             tracemalloc.stop()
 
     peak(BLOCK_SIZE)  # what is made once
-    small, large = peak(4 * BLOCK_SIZE), peak(64 * BLOCK_SIZE)
-    assert large < small + BLOCK_SIZE
+    # Both are larger than all blocks that are under way at a time; how many those are at one moment is chance.
+    small, large = peak(16 * BLOCK_SIZE), peak(64 * BLOCK_SIZE)
+    assert large < small + 2 * BLOCK_SIZE
     assert large < 16 * BLOCK_SIZE
 
 

@@ -4,7 +4,7 @@ import os
 import random
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -12,11 +12,20 @@ import pytest
 
 from bigzip.errors import EntryProblem
 from bigzip.sources.local import LocalDirectory
-from bigzip.sources.local_walk import Found, SymlinkPolicy, walk
+from bigzip.sources.local_walk import Files, Found, SymlinkPolicy, walk
 
 FOLLOW, STORE, SKIP = SymlinkPolicy.FOLLOW, SymlinkPolicy.STORE, SymlinkPolicy.SKIP
 
 pytestmark = [pytest.mark.usefixtures("opener", "no_descriptor_left"), pytest.mark.timeout(60)]
+
+
+def each(walked: Iterator[Found | Files | EntryProblem]) -> Iterator[Found | EntryProblem]:
+    """What was found, one by one."""
+    for item in walked:
+        if isinstance(item, Files):
+            yield from item.each()
+        else:
+            yield item
 
 
 def look(
@@ -27,7 +36,7 @@ def look(
     excluded: Callable[[str], bool] = lambda path: False,
 ) -> list[Found | EntryProblem]:
     with closing(LocalDirectory(str(root))) as directory:
-        return list(walk(directory, start, symlinks=symlinks, excluded=excluded))
+        return list(each(walk(directory, start, symlinks=symlinks, excluded=excluded)))
 
 
 def paths(found: list[Found | EntryProblem]) -> list[str]:
@@ -67,7 +76,7 @@ def test_walk_can_be_repeated(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "f").write_bytes(b"")
     with closing(LocalDirectory(str(tmp_path))) as directory:
-        first, second = (list(walk(directory, "", symlinks=FOLLOW, excluded=lambda path: False)) for _ in range(2))
+        first, second = (list(each(walk(directory, "", symlinks=FOLLOW))) for _ in range(2))
     assert paths(first) == paths(second) == ["/", "d/", "d/f"]
 
 
@@ -232,20 +241,23 @@ def test_devices_are_refused() -> None:
 
 
 def test_a_file_deleted_during_the_walk_is_as_if_it_had_never_been(tmp_path: Path) -> None:
-    for name in ("a", "b", "c"):
+    early = [f"a{number:04}" for number in range(1_000)]
+    for name in (*early, "b", "c"):
         (tmp_path / name).write_bytes(b"")
     with closing(LocalDirectory(str(tmp_path))) as directory:
-        found = walk(directory, "", symlinks=FOLLOW, excluded=lambda path: False)
+        found = walk(directory, "", symlinks=FOLLOW)
         first, second = next(found), next(found)
+        assert isinstance(second, Files)
+        assert second.names == early
         (tmp_path / "b").unlink()
-        assert paths([first, second, *found]) == ["/", "a", "c"]
+        assert paths([*each(iter([first, second])), *each(found)]) == ["/", *early, "c"]
 
 
 def test_a_directory_deleted_during_the_walk_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "f").write_bytes(b"")
     with closing(LocalDirectory(str(tmp_path))) as directory:
-        found = walk(directory, "", symlinks=FOLLOW, excluded=lambda path: False)
+        found = each(walk(directory, "", symlinks=FOLLOW))
         top, file, sub = next(found), next(found), next(found)
         assert paths([top, file, sub]) == ["/", "f", "d/"]
         (tmp_path / "d").rmdir()

@@ -9,6 +9,7 @@ import typer
 
 import bigzip
 from bigzip.cli.bar import progress_bar
+from bigzip.cli.index import app as index_app
 from bigzip.cli.output import Output
 from bigzip.cli.request import Request
 from bigzip.cli.signals import hang_up_as_terminate
@@ -29,6 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(index_app)
 
 JOB_SIZE: Final = 50_000_000_000
 """From so many bytes on, a job is the way to make an archive, not a response."""
@@ -107,6 +109,9 @@ ManifestFile = Annotated[
         "archive goes before the options here.",
     ),
 ]
+Threads = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Compress on so many processors; by default on all.")
+]
 Comment = Annotated[str, typer.Option(metavar="TEXT", help="The archive's comment.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -137,6 +142,7 @@ def create(
     manifest: ManifestFile = None,
     on_missing: Missing = OnMissing.FAIL,
     comment: Comment = "",
+    threads: Threads = None,
     quiet: Quiet = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON; on standard error where OUT is -.")
@@ -163,6 +169,8 @@ def create(
         collisions=collisions,
         on_missing=on_missing,
         comment=comment,
+        threads=threads,
+        processes=True,
     )
     started = time.monotonic()
     with progress_bar("Writing", first="Listing files", quiet=quiet) as progress:
@@ -193,6 +201,7 @@ def plan(
     manifest: ManifestFile = None,
     on_missing: Missing = OnMissing.FAIL,
     comment: Comment = "",
+    threads: Threads = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -207,6 +216,8 @@ def plan(
         collisions=collisions,
         on_missing=on_missing,
         comment=comment,
+        threads=threads,
+        processes=True,
     )
     started = time.monotonic()
     with progress_bar("Reading", first="Listing files", quiet=quiet) as progress:

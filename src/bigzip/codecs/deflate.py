@@ -6,13 +6,17 @@ stream (RFC 1951), for decoders never need to know that a match reaches back int
 So blocks can be compressed in any order or side by side, and a range of an entry starts at the block that holds it.
 On text, 1 MiB blocks with a dictionary cost under 0.1 % against one stream.
 
+Data of one block that is all of an entry is compressed in one call, which is faster and can be done by libdeflate.
+
 The bytes depend on the library's version and on the processor. Whoever relies on a length that was surveyed compares
 the length and CRC-32 of each block again before sending it.
 """
 
 import zlib
-from typing import Final
+from functools import cache
+from typing import Final, NamedTuple
 
+import deflate as libdeflate
 from isal import isal_zlib
 from zlib_ng import zlib_ng
 
@@ -25,8 +29,32 @@ MAX_LEVEL: Final = 9
 DEFAULT_LEVEL: Final = 6
 
 _RAW_WINDOW_BITS: Final = -zlib.MAX_WBITS
-_FASTEST_LEVELS: Final = 3
-"""Up to this level ISA-L compresses two to four times as fast as zlib-ng (docs/decisions/0003)."""
+_ISAL: Final = "isal"
+_LIBDEFLATE: Final = "deflate"
+_ZLIB_NG: Final = "zlib-ng"
+
+
+class _Engines(NamedTuple):
+    """Which library compresses, by its name as a distribution, and at which of its own levels."""
+
+    whole: str
+    whole_level: int
+    block: str
+    block_level: int
+
+
+# For each of our levels the fastest engine at that ratio; the measurements are in docs/decisions/0003.
+_LEVELS: Final = {
+    1: _Engines(_ISAL, 2, _ISAL, 2),
+    2: _Engines(_ISAL, 3, _ISAL, 3),
+    3: _Engines(_LIBDEFLATE, 3, _ZLIB_NG, 3),
+    4: _Engines(_LIBDEFLATE, 4, _ZLIB_NG, 4),
+    5: _Engines(_LIBDEFLATE, 5, _ZLIB_NG, 5),
+    6: _Engines(_LIBDEFLATE, 6, _ZLIB_NG, 6),
+    7: _Engines(_LIBDEFLATE, 7, _ZLIB_NG, 7),
+    8: _Engines(_LIBDEFLATE, 8, _ZLIB_NG, 8),
+    9: _Engines(_LIBDEFLATE, 9, _ZLIB_NG, 9),
+}
 
 
 def block_count(size: int) -> int:
@@ -34,8 +62,23 @@ def block_count(size: int) -> int:
     return max(1, -(-size // BLOCK_SIZE))
 
 
+def compress_whole(data: bytes, *, level: int) -> bytes:
+    """Compress data of at most `BLOCK_SIZE` bytes that is all of an entry to a whole deflate stream.
+
+    Args:
+        data: the data.
+        level: from `MIN_LEVEL` (fast) to `MAX_LEVEL` (small).
+    """
+    engine, engine_level, _, _ = _LEVELS[level]
+    if engine == _LIBDEFLATE:
+        return bytes(libdeflate.deflate_compress(data, engine_level))
+    # Not in one call: what `isal_zlib.compress` makes depends on what was in memory before (docs/decisions/0003).
+    compressor = isal_zlib.compressobj(engine_level, isal_zlib.DEFLATED, _RAW_WINDOW_BITS)
+    return compressor.compress(data) + compressor.flush()
+
+
 def compress_block(data: bytes, *, dictionary: bytes, level: int, final: bool) -> bytes:
-    """Compress one block.
+    """Compress one block of an entry that has several.
 
     Args:
         data: the block's data: `BLOCK_SIZE` bytes, fewer only in the last block.
@@ -46,8 +89,22 @@ def compress_block(data: bytes, *, dictionary: bytes, level: int, final: bool) -
     Returns:
         The block's part of the deflate stream, whole bytes.
     """
-    engine = isal_zlib if level <= _FASTEST_LEVELS else zlib_ng
+    _, _, name, engine_level = _LEVELS[level]
+    engine = isal_zlib if name == _ISAL else zlib_ng
     options = {"zdict": dictionary} if dictionary else {}
-    compressor = engine.compressobj(level, engine.DEFLATED, _RAW_WINDOW_BITS, **options)
+    compressor = engine.compressobj(engine_level, engine.DEFLATED, _RAW_WINDOW_BITS, **options)
     block: bytes = compressor.compress(data) + compressor.flush(engine.Z_FINISH if final else engine.Z_SYNC_FLUSH)
     return block
+
+
+@cache
+def codec_name(level: int) -> str:
+    """What decides the encoded bytes besides the data: engines, their versions and levels, and the block size.
+
+    Not what the processor adds: the same name on two machines makes equal bytes likely, and no more than that.
+    """
+    from importlib import metadata  # takes 60 ms, and few need it
+
+    whole, whole_level, block, block_level = _LEVELS[level]
+    versions = {name: metadata.version(name) for name in (whole, block)}
+    return f"{whole} {versions[whole]} {whole_level}, {block} {versions[block]} {block_level}, {BLOCK_SIZE}"

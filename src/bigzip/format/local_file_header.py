@@ -40,8 +40,7 @@ class LocalFileHeader(NamedTuple):
 
     def encode(self) -> bytes:
         """The record's bytes: `FIXED_SIZE` and the lengths of name and extra field."""
-        fixed, file_name, extra_field = self[:-2], self.file_name, self.extra_field
-        return _FIXED.pack(SIGNATURE, *fixed, len(file_name), len(extra_field)) + file_name + extra_field
+        return encode(*self)
 
     @classmethod
     def decode(cls, record: bytes) -> Self:
@@ -49,6 +48,35 @@ class LocalFileHeader(NamedTuple):
         _, *fixed, name_length, _ = _FIXED.unpack_from(record)
         name_end = FIXED_SIZE + name_length
         return cls._make((*fixed, record[FIXED_SIZE:name_end], record[name_end:]))
+
+
+def encode(
+    version_needed_to_extract: int,
+    general_purpose_bit_flag: int,
+    compression_method: int,
+    last_mod_file_time: int,
+    last_mod_file_date: int,
+    crc32: int,
+    compressed_size: int,
+    uncompressed_size: int,
+    file_name: bytes,
+    extra_field: bytes,
+) -> bytes:
+    """As `LocalFileHeader.encode`, without the tuple, which takes as long to make as the record."""
+    fixed = _FIXED.pack(
+        SIGNATURE,
+        version_needed_to_extract,
+        general_purpose_bit_flag,
+        compression_method,
+        last_mod_file_time,
+        last_mod_file_date,
+        crc32,
+        compressed_size,
+        uncompressed_size,
+        len(file_name),
+        len(extra_field),
+    )
+    return fixed + file_name + extra_field
 
 
 def record_size(fixed: bytes) -> int:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from bigzip.codecs import deflate, stored_blocks
 from bigzip.plan.entry import Form
-from bigzip.plan.table import UNKNOWN
+from bigzip.plan.table import UNKNOWN, EntryTable
 
 
 class EncodedBlock(NamedTuple):
@@ -56,6 +56,25 @@ class Encoding:
             for block in other.blocks(row, size):
                 self.add_block(*block)
         self.append(form, other.crc32(row))
+
+    def slice(self, table: EntryTable, rows: range) -> "Encoding":
+        """An encoding of its own with `rows` of `table`, which are consecutive."""
+        part = Encoding()
+        part._forms = self._forms[rows.start : rows.stop]
+        part._crc32s = self._crc32s[rows.start : rows.stop]
+        part._crc32_known = self._crc32_known[rows.start : rows.stop]
+        firsts = self._first_blocks[rows.start : rows.stop]
+        if firsts:
+            first, last_row = firsts[0], rows.start + len(firsts) - 1
+            end = firsts[-1]
+            if self.form(last_row) is Form.DEFLATED:
+                end += deflate.block_count(table.size(last_row))
+            start = self._block_ends[first]
+            part._first_blocks = array("I", [block - first for block in firsts])
+            part._block_ends = array("Q", [block_end - start for block_end in self._block_ends[first : end + 1]])
+            part._block_crc32s = self._block_crc32s[first:end]
+        part._next_first_block = len(part._block_crc32s)
+        return part
 
     def form(self, row: int) -> Form:
         """The form that the row is written in."""

@@ -34,7 +34,7 @@ def smallest(data: bytes, method: Method, level: int) -> tuple[Form, bytes]:
         level: 0 for the default.
     """
     if len(data) >= SMALLEST_WORTH and method is not Method.STORE:
-        encoded = deflate.compress_block(data, dictionary=b"", level=level or deflate.DEFAULT_LEVEL, final=True)
+        encoded = deflate.compress_whole(data, level=level or deflate.DEFAULT_LEVEL)
         if len(encoded) < len(data):
             return Form.DEFLATED, encoded
     return Form.STORED, data

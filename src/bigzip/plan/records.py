@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bigzip.format import dos_time, extended_timestamp, zip64_extended_information
 from bigzip.format.central_directory_header import FIXED_SIZE as CENTRAL_FIXED_SIZE
-from bigzip.format.central_directory_header import CentralDirectoryHeader
+from bigzip.format.central_directory_header import encode as encode_central_header
 from bigzip.format.constants import (
     MADE_BY_UNIX,
     MAX_16,
@@ -20,7 +20,7 @@ from bigzip.format.constants import (
 )
 from bigzip.format.data_descriptor import NARROW_SIZE, WIDE_SIZE, DataDescriptor
 from bigzip.format.local_file_header import FIXED_SIZE as LOCAL_FIXED_SIZE
-from bigzip.format.local_file_header import LocalFileHeader
+from bigzip.format.local_file_header import encode as encode_local_header
 from bigzip.plan.entry import Form
 from bigzip.plan.table import EntryTable
 
@@ -100,24 +100,26 @@ def local_header(table: EntryTable, row: int, facts: Facts) -> bytes:
     name = table.name_bytes(row)
     modified = table.modified(row)
     extra = b""
-    if has_descriptor(form):
+    if form >= Form.STORED_BLOCKS:
         crc32 = size = encoded_size = 0
     if wide:
         extra = zip64_extended_information.encode_local(original_size=size, compressed_size=encoded_size)
         size = encoded_size = MAX_32
     if _has_timestamp(modified):
         extra += extended_timestamp.encode(modified)
-    return LocalFileHeader(
+    time, date = _NO_TIME if modified is None else dos_time.encode(modified)
+    return encode_local_header(
         _version_needed(facts, table.mode(row)),
         _flags(form, name, table.comment(row)),
         _STORED if form == Form.STORED else _DEFLATED,
-        *(_NO_TIME if modified is None else dos_time.encode(modified)),
+        time,
+        date,
         crc32,
         encoded_size,
         size,
         name,
         extra,
-    ).encode()
+    )
 
 
 def descriptor_size(form: Form, *, wide: bool) -> int:
@@ -163,12 +165,14 @@ def central_header(table: EntryTable, row: int, facts: Facts) -> bytes:
         disk = MAX_16
     if _has_timestamp(modified):
         extra += extended_timestamp.encode(modified)
-    return CentralDirectoryHeader(
+    time, date = _NO_TIME if modified is None else dos_time.encode(modified)
+    return encode_central_header(
         _MADE_BY,
         _version_needed(facts, mode),
         _flags(form, name, comment),
         _STORED if form == Form.STORED else _DEFLATED,
-        *(_NO_TIME if modified is None else dos_time.encode(modified)),
+        time,
+        date,
         crc32,
         encoded_size,
         size,
@@ -179,4 +183,4 @@ def central_header(table: EntryTable, row: int, facts: Facts) -> bytes:
         name,
         extra,
         comment,
-    ).encode()
+    )

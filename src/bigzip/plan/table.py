@@ -88,11 +88,7 @@ class EntryTable:
     ) -> None:
         """Add a row. `tail` is the whole name, and `path` counts, only where `base.separate`."""
         row = len(self._ends)
-        index = self._base_index.get(base)
-        if index is None:
-            index = self._base_index[base] = len(self._bases)
-            self._bases.append(base)
-            self._prefixes.append(base.name_prefix.encode(*_ENCODING))
+        index = self._base_at(base)
         heap = self._heap
         heap += tail.encode(*_ENCODING)
         heap.append(0)
@@ -116,6 +112,49 @@ class EntryTable:
             self._comments[row] = comment
         if source is not None:
             self._objects[row] = source
+
+    def append_many(
+        self,
+        base: Base,
+        tails: Sequence[str],
+        *,
+        versions: Sequence[str],
+        sizes: Sequence[int],
+        modified: Sequence[int],
+        modes: Sequence[int],
+        methods: Sequence[Method],
+        level: int,
+        comment: bytes = b"",
+    ) -> None:
+        """Add rows that share a base which is not `separate`, with a version and without a CRC-32 each."""
+        row = len(self._ends)
+        index = self._base_at(base)
+        heap, ends = self._heap, self._ends
+        texts = [f"{tail}\0{version}".encode(*_ENCODING) for tail, version in zip(tails, versions, strict=True)]
+        end = len(heap)
+        heap += b"".join(texts)
+        if len(heap) >= 1 << 32 and ends.typecode == "I":
+            ends = self._ends = array("Q", ends)
+        for text in texts:
+            end += len(text)
+            ends.append(end)
+        self._base.extend([index] * len(tails))
+        self._sizes.extend(sizes)
+        self._crc32s.extend([0] * len(tails))
+        self._modified.extend(modified)
+        self._modes.extend(modes)
+        level_bits = level << _LEVEL_SHIFT
+        self._flags.extend([_METHODS.index(method) << _METHOD_SHIFT | level_bits for method in methods])
+        if comment:
+            self._comments.update(dict.fromkeys(range(row, len(ends)), comment))
+
+    def _base_at(self, base: Base) -> int:
+        index = self._base_index.get(base)
+        if index is None:
+            index = self._base_index[base] = len(self._bases)
+            self._bases.append(base)
+            self._prefixes.append(base.name_prefix.encode(*_ENCODING))
+        return index
 
     def name_bytes(self, row: int) -> bytes:
         """The entry's name in UTF-8; a directory's ends in a slash."""
@@ -158,6 +197,18 @@ class EntryTable:
         if self.base(row).separate:
             start = self._heap.index(0, start) + 1
         return bytes(memoryview(self._heap)[start : self._ends[row]])
+
+    def parts(self, row: int) -> tuple[Base, bytes, bytes, bytes]:
+        """The row's base, name, path and payload at once, undecoded; path and payload as the methods of that name."""
+        base_index = self._base[row]
+        base = self._bases[base_index]
+        text = bytes(memoryview(self._heap)[self._ends[row - 1] if row else 0 : self._ends[row]])
+        if base.separate:
+            name, path, payload = text.split(b"\0", 2)
+        else:
+            name, payload = text.split(b"\0", 1)
+            path = name
+        return base, self._prefixes[base_index] + name, path, payload
 
     def size(self, row: int) -> int:
         """The size of the entry's data, or `UNKNOWN`."""
@@ -232,6 +283,23 @@ class EntryTable:
     def is_repeatable(self) -> bool:
         """Whether every row can be read again and again."""
         return all(source.repeatable for source in self._objects.values())
+
+    def slice(self, rows: range) -> "EntryTable":
+        """A table of its own with `rows`, which are consecutive; without sources that are Python objects."""
+        part = EntryTable()
+        start, stop = rows.start, rows.stop
+        heap_start = self._ends[start - 1] if start else 0
+        part._bases, part._base_index, part._prefixes = self._bases, self._base_index, self._prefixes
+        part._heap = self._heap[heap_start : self._ends[stop - 1] if stop else 0]
+        part._ends = array(self._ends.typecode, [end - heap_start for end in self._ends[start:stop]])
+        part._base = self._base[start:stop]
+        part._sizes = self._sizes[start:stop]
+        part._crc32s = self._crc32s[start:stop]
+        part._modified = self._modified[start:stop]
+        part._modes = self._modes[start:stop]
+        part._flags = self._flags[start:stop]
+        part._comments = {row - start: self._comments[row] for row in rows if row in self._comments}
+        return part
 
     def append_row(
         self, other: "EntryTable", row: int, *, name: str | None = None, method: Method | None = None

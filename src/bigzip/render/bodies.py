@@ -4,43 +4,87 @@ The last bytes of an entry's data are held back until everything that can be che
 less nor more data than planned, that the source is still the same, and the CRC-32 where the whole of it was read.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 from bigzip.codecs import deflate, stored_blocks
-from bigzip.codecs.checksum import crc32
+from bigzip.codecs.checksum import crc32, crc32_combine
 from bigzip.errors import EncoderChanged, SourceChanged
 from bigzip.plan.encoding import Encoding
 from bigzip.plan.entry import Form
 from bigzip.plan.layout import Layout
+from bigzip.plan.remembered import Remembered
 from bigzip.plan.table import EntryTable
-from bigzip.render.locate import Body, Learn, Vouch, locate
-from bigzip.render.steps import PULL, Intake, Open, Steps
+from bigzip.render.locate import Batch, Body, Learn, Vouch, locate
+from bigzip.render.steps import PULL, Forget, Intake, Learned, Open, Pipeline, Steps, Submit
+from bigzip.render.tasks import (
+    CompressBlock,
+    CompressedBlock,
+    EncodeBatch,
+    EncodedBatch,
+    check_block,
+    check_crc32,
+)
 
 
 def render_range(layout: Layout, start: int, stop: int) -> Steps[None]:
     """The steps that render the archive's bytes `[start, stop)`."""
     table, encoding = layout.table, layout.encoding
+    pipeline = Pipeline()
     for segment in locate(layout, start, stop):
         match segment:
             case bytes():
-                yield segment
+                yield from pipeline.put(segment)
+            case Batch(rows):
+                yield from _batch(layout, rows, pipeline)
             case Body(row, body_start, body_stop):
-                yield from render_body(table, encoding, row, body_start, body_stop)
+                yield from render_body(table, encoding, row, range(body_start, body_stop), pipeline)
             case Learn(row):
-                yield from _learn(table, encoding, row)
+                yield from pipeline.flush()
+                if encoding.crc32(row) is None:
+                    yield from _learn(table, encoding, row)
             case Vouch(row):
                 yield from vouch(row)
+    yield from pipeline.flush()
 
 
-def render_body(table: EntryTable, encoding: Encoding, row: int, start: int, stop: int) -> Steps[None]:
-    """The steps that render the bytes `[start, stop)` of a row's encoded data; not empty."""
-    match encoding.form(row):
-        case Form.STORED:
-            yield from _stored(table, encoding, row, start, stop)
-        case Form.DEFLATED:
-            yield from _deflated(table, encoding, row, start, stop)
-        case Form.STORED_BLOCKS:
-            yield from _stored_blocks(table, encoding, row, start, stop)
-        case Form.STREAMED:
-            raise AssertionError("a streamed row has no ranges")
+def _batch(layout: Layout, rows: range, pipeline: Pipeline) -> Steps[None]:
+    table, encoding = layout.table, layout.encoding
+    offset, end = layout.row_offset(rows.start), layout.row_offset(rows.stop)
+
+    def finish(result: EncodedBatch) -> Steps[None]:
+        for index, error in result.errors.items():
+            yield Forget(rows[index])
+            raise error
+        assert len(result.body) == end - offset, "a batch fills its place in the layout"
+        learned = []
+        for row, checksum in zip(rows, result.crc32s, strict=True):
+            if encoding.crc32(row) is None:
+                encoding.learn_crc32(row, checksum)
+                learned.append((row, Remembered(checksum, None)))
+        if learned:
+            yield Learned(learned)
+        yield result.body
+
+    yield from pipeline.submit(submit_batch(table, rows, encoding, offset=offset), finish)
+
+
+def submit_batch(table: EntryTable, rows: range, encoding: Encoding | None, *, offset: int | None) -> Submit:
+    """The step that has a batch encoded."""
+    size = sum(table.size(row) for row in rows)
+    return Submit(EncodeBatch.of(table, rows, encoding, offset=offset), rows_done=rows.stop, data_size=size)
+
+
+def render_body(table: EntryTable, encoding: Encoding, row: int, part: range, pipeline: Pipeline) -> Steps[None]:
+    """The steps that render the bytes `part` of a row's encoded data; not empty."""
+    if encoding.form(row) == Form.DEFLATED:
+        yield from _deflated(table, encoding, row, part, pipeline)
+        return
+    yield from pipeline.flush()
+    if encoding.form(row) == Form.STORED:
+        yield from _stored(table, encoding, row, part.start, part.stop)
+    else:
+        yield from _stored_blocks(table, encoding, row, part.start, part.stop)
 
 
 def _stored(table: EntryTable, encoding: Encoding, row: int, start: int, stop: int) -> Steps[None]:
@@ -58,7 +102,7 @@ def _stored(table: EntryTable, encoding: Encoding, row: int, start: int, stop: i
         if position == stop:
             yield from _finish(position)
             if whole:
-                check_crc32(checksum, encoding.crc32(row))
+                yield from _check_whole(encoding, row, checksum)
         yield chunk
 
 
@@ -76,42 +120,62 @@ def _stored_blocks(table: EntryTable, encoding: Encoding, row: int, start: int, 
         if position == data.stop:
             yield from _finish(position)
             if whole:
-                check_crc32(checksum, encoding.crc32(row))
+                yield from _check_whole(encoding, row, checksum)
                 encoding.learn_crc32(row, checksum)
+                yield Learned([(row, Remembered(checksum, None))])
         offset = stored_blocks.encoded_offset(before)
         encoded = stored_blocks.encode(chunk, position=before, size=size)
         yield encoded[max(start - offset, 0) : stop - offset]
 
 
-def _deflated(table: EntryTable, encoding: Encoding, row: int, start: int, stop: int) -> Steps[None]:
+def _deflated(table: EntryTable, encoding: Encoding, row: int, part: range, pipeline: Pipeline) -> Steps[None]:
+    size = table.size(row)
+    first = encoding.block_at(row, size, part.start)
+    last = encoding.block_at(row, size, part.stop - 1)
+    is_whole = first == 0 and last == deflate.block_count(size) - 1
+    checksum = 0
+
+    def finish(index: int, result: CompressedBlock) -> Steps[None]:
+        nonlocal checksum
+        checksum = crc32_combine(checksum, result.crc32, result.size)
+        try:
+            if is_whole and index == last:
+                check_crc32(checksum, encoding.crc32(row))
+            check_block(result.block, encoding, table, row, index)
+        except (EncoderChanged, SourceChanged):
+            yield Forget(row)
+            raise
+        offset = encoding.block_start(row, index)
+        yield result.encoded[max(part.start - offset, 0) : part.stop - offset]
+
+    yield from compress_blocks(table, row, range(first, last + 1), pipeline, finish)
+
+
+def compress_blocks(
+    table: EntryTable,
+    row: int,
+    blocks: range,
+    pipeline: Pipeline,
+    finish: Callable[[int, CompressedBlock], Steps[None]],
+) -> Steps[None]:
+    """The steps that read and compress blocks of a row of known size; `finish` gets each by its index.
+
+    The last one is compressed only when the source has vouched for its data.
+    """
     size = table.size(row)
     level = table.level(row) or deflate.DEFAULT_LEVEL
-    first = encoding.block_at(row, size, start)
-    last = encoding.block_at(row, size, stop - 1)
-    final = deflate.block_count(size) - 1
-    data_start = first * deflate.BLOCK_SIZE
-    dictionary_start = max(0, data_start - deflate.DICTIONARY_SIZE)
-    whole = first == 0 and last == final
-    checksum = 0
+    count = deflate.block_count(size)
+    start = blocks.start * deflate.BLOCK_SIZE
+    dictionary_start = max(0, start - deflate.DICTIONARY_SIZE)
     intake = Intake()
-    yield Open(row, dictionary_start, min(size, (last + 1) * deflate.BLOCK_SIZE))
-    dictionary = yield from intake.take(data_start - dictionary_start)
-    for index in range(first, last + 1):
+    yield Open(row, dictionary_start, min(size, blocks.stop * deflate.BLOCK_SIZE))
+    dictionary = yield from intake.take(start - dictionary_start)
+    for index in blocks:
         data = yield from intake.take(min(deflate.BLOCK_SIZE, size - index * deflate.BLOCK_SIZE))
-        if whole:
-            checksum = crc32(data, checksum)
-        if index == last:
+        if index == blocks[-1]:
             yield from intake.finish()
-            if whole:
-                check_crc32(checksum, encoding.crc32(row))
-        encoded = deflate.compress_block(data, dictionary=dictionary, level=level, final=index == final)
-        if (len(encoded), crc32(encoded)) != encoding.block(row, index):
-            raise EncoderChanged(
-                f"block {index} of {table.name(row)!r} is compressed to other bytes than when it was surveyed: "
-                "the compressor or the data has changed; plan again"
-            )
-        offset = encoding.block_start(row, index)
-        yield encoded[max(start - offset, 0) : stop - offset]
+        task = CompressBlock(data, level, dictionary, final=index == count - 1, whole=count == 1)
+        yield from pipeline.submit(Submit(task), partial(finish, index))
         dictionary = data[-deflate.DICTIONARY_SIZE :]
 
 
@@ -132,16 +196,15 @@ def _learn(table: EntryTable, encoding: Encoding, row: int) -> Steps[None]:
         checksum = crc32(chunk, checksum)
     yield from _finish(position)
     encoding.learn_crc32(row, checksum)
+    yield Learned([(row, Remembered(checksum, None))])
 
 
-def check_crc32(actual: int, expected: int | None) -> None:
-    """Compare with what was known before, if anything was.
-
-    Raises:
-        SourceChanged: they differ.
-    """
-    if expected is not None and actual != expected:
-        raise SourceChanged(f"the data is not what was planned: its CRC-32 is {actual:08x}, not {expected:08x}")
+def _check_whole(encoding: Encoding, row: int, checksum: int) -> Steps[None]:
+    try:
+        check_crc32(checksum, encoding.crc32(row))
+    except SourceChanged:
+        yield Forget(row)
+        raise
 
 
 def _advanced(position: int, chunk: bytes, stop: int) -> int:

@@ -1,19 +1,35 @@
-"""The drivers: they carry out the steps of rendering, read the sources, and hand on the archive's bytes.
+"""The driver: it carries out the steps of rendering, reads the sources, and hands on the archive's bytes.
 
-`iter_steps` needs no event loop, `aiter_steps` has one. Both advance the same `Driver`, which does all work that may
-block (the steps, files, compression): the first in the caller's thread, the second in a worker thread, one piece of
-work at a time. Only sources that need the event loop are read on it.
+`iter_steps` needs no event loop; `aiter_steps`, in `bigzip.render.async_driver`, has one. Both advance the same
+`Driver`, which does all work that may block (the steps, files, compression): the first in the caller's thread, the
+second in a worker thread, one piece of work at a time. Only sources that need the event loop are read on it.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Generator, Iterator
 from enum import Enum
 from typing import Final
 
 from bigzip.errors import InputError, SourceError, SourceReadError
+from bigzip.plan.remembered import Index
 from bigzip.plan.table import DATA_ROOT, OBJECT_ROOT, EntryTable
 from bigzip.progress import Progress, ProgressCallback
-from bigzip.render.steps import Open, Overwrite, Pull, Step, Steps
+from bigzip.render.memory import Memory
+from bigzip.render.steps import (
+    Collect,
+    Forget,
+    Kept,
+    Learned,
+    Open,
+    Overwrite,
+    Pull,
+    Recall,
+    Run,
+    Step,
+    Steps,
+    Submit,
+)
+from bigzip.render.workers import Pending, Workers
 from bigzip.sources.memory import MemorySource
 from bigzip.sources.registry import OpenRoots
 from bigzip.sources.source import AnySource, needs_event_loop
@@ -32,16 +48,26 @@ class Signal(Enum):
     END = "the archive is complete"
 
 
-Advance = bytes | Overwrite | Signal
+Advance = bytes | Kept | Overwrite | Signal
 
 
 class Driver:
     """Carries out steps up to the next thing to hand on. Not for two threads at once."""
 
-    def __init__(self, table: EntryTable, steps: Steps[None], progress: ProgressCallback | None = None) -> None:
+    def __init__(
+        self,
+        table: EntryTable,
+        steps: Steps[None],
+        progress: ProgressCallback | None = None,
+        workers: Workers | None = None,
+        index: Index | None = None,
+    ) -> None:
         self._table = table
         self._steps = steps
         self._progress = progress
+        self._workers = workers or Workers()
+        self._memory = Memory(table, index)
+        self._submitted: deque[tuple[Submit, Pending]] = deque()
         self._roots = OpenRoots()
         self._row = 0
         self._reader: Iterator[bytes] | None = None
@@ -53,7 +79,7 @@ class Driver:
         self._reported = (0, -_REPORT_ROWS)  # so that opening the first source is told
         self._bytes_total = table.total_size() if progress else None
 
-    def advance(self, reply: bytes | SourceError | None = None) -> Advance:
+    def advance(self, reply: object = None) -> Advance:
         """Go on to the next thing to hand on.
 
         Args:
@@ -70,6 +96,7 @@ class Driver:
                 step = self._next_step(reply)
             except StopIteration:
                 self._close_reader()
+                self.remember()
                 self._report(len(self._table))
                 return self._after_pieces(Signal.END)
             except SourceError as error:
@@ -85,8 +112,10 @@ class Driver:
                     reply = self._pull()
                 case Open(row, start, stop):
                     reply = self._open(row, start, stop)
-                case Overwrite():
+                case Overwrite() | Kept():
                     return self._after_pieces(step)
+                case _:
+                    reply = self._work(step)
 
     async def read_source(self) -> bytes | SourceError:
         """Read on in the source that needs the event loop: what `advance` wants after `Signal.AWAIT_DATA`."""
@@ -108,13 +137,36 @@ class Driver:
         if aclose := getattr(reader, "aclose", None):
             await aclose()
 
+    def remember(self) -> None:
+        """Tell the index what was learned and not told yet; repeatable, and may block."""
+        self._memory.flush()
+
     def close(self) -> None:
         """Close the steps and every source but one that needs the event loop; repeatable."""
         self._steps.close()
+        while self._submitted:
+            self._submitted.pop()[1].cancel()
         self._close_reader()
         self._roots.close()
 
-    def _next_step(self, reply: bytes | SourceError | None) -> Step:
+    def _work(self, step: Submit | Collect | Run | Recall | Learned | Forget) -> object:
+        """Have a task done, wait for one, or turn to the index; what the steps are to be told."""
+        if isinstance(step, Recall | Learned | Forget):
+            return self._memory.answer(step)
+        if isinstance(step, Submit):
+            self._submitted.append((step, self._workers.submit(step.task)))
+            return len(self._submitted) < self._workers.window
+        if isinstance(step, Run):
+            return step.task()
+        submit, pending = self._submitted.popleft()
+        result = pending.result()
+        self._bytes_read += submit.data_size
+        if submit.rows_done:
+            self._row = submit.rows_done
+            self._report(self._row)
+        return result
+
+    def _next_step(self, reply: object) -> Step:
         if reply is None:
             return next(self._steps)
         return self._steps.throw(reply) if isinstance(reply, SourceError) else self._steps.send(reply)
@@ -215,7 +267,7 @@ def _failure(error: Exception) -> SourceError:
     return failure
 
 
-def iter_steps(driver: Driver) -> Generator[bytes | Overwrite, None, None]:
+def iter_steps(driver: Driver) -> Generator[bytes | Kept | Overwrite, None, None]:
     """Yield what the driver hands on, to the end; closes it.
 
     Raises:
@@ -229,40 +281,4 @@ def iter_steps(driver: Driver) -> Generator[bytes | Overwrite, None, None]:
             yield item
     finally:
         driver.close()
-
-
-async def aiter_steps(driver: Driver) -> AsyncGenerator[bytes, None]:
-    """As `iter_steps`, with the work done in worker threads."""
-    loop = asyncio.get_running_loop()
-    work: asyncio.Future[Advance] | None = None
-    reply: bytes | SourceError | None = None
-    try:
-        while True:
-            work = loop.run_in_executor(None, driver.advance, reply)
-            item = await asyncio.shield(work)
-            reply = None
-            match item:
-                case bytes():
-                    yield item
-                case Signal.AWAIT_DATA:
-                    reply = await driver.read_source()
-                case Signal.END:
-                    return
-                case Overwrite():
-                    raise AssertionError("only asked for where the output can seek")
-    finally:
-        await driver.aclose_reader()
-        if work is None or work.done():
-            driver.close()
-        else:
-            # Cancelled while a thread is at work: what it uses must not be closed under it.
-            work.add_done_callback(_closer(driver))
-
-
-def _closer(driver: Driver) -> Callable[[asyncio.Future[Advance]], None]:
-    def close(work: asyncio.Future[Advance]) -> None:
-        if not work.cancelled():
-            work.exception()  # looked at, so that nobody is told that it was not
-        driver.close()
-
-    return close
+        driver.remember()

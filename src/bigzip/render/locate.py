@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from bigzip.plan import records
+from bigzip.plan.batches import batch_at
 from bigzip.plan.layout import Layout
 
 
@@ -13,6 +14,12 @@ class Body(NamedTuple):
     row: int
     start: int
     stop: int
+
+
+class Batch(NamedTuple):
+    """All of some small rows: local headers, data, descriptors."""
+
+    rows: range
 
 
 class Learn(NamedTuple):
@@ -30,7 +37,7 @@ class Vouch(NamedTuple):
 Literal = bytes
 """Bytes of records."""
 
-Segment = Literal | Body | Learn | Vouch
+Segment = Literal | Body | Batch | Learn | Vouch
 
 
 def locate(layout: Layout, start: int, stop: int) -> Iterator[Segment]:
@@ -40,10 +47,18 @@ def locate(layout: Layout, start: int, stop: int) -> Iterator[Segment]:
     """
     if start == stop:
         return
-    for row in range(layout.row_at(start), len(layout)):
-        if layout.row_offset(row) >= stop:
-            return
-        yield from _row_segments(layout, row, start, stop)
+    row, last = layout.row_at(start), layout.row_at(stop - 1)
+    whole_stop = last + 1 if last < len(layout) and layout.row_offset(last + 1) <= stop else last
+    while row <= last and row < len(layout):
+        batch = batch_at(layout.table, row, whole_stop) if layout.row_offset(row) >= start else range(0)
+        if batch:
+            yield Batch(batch)
+            row = batch.stop
+        else:
+            yield from _row_segments(layout, row, start, stop)
+            row += 1
+    if stop <= layout.directory_offset:
+        return
     if start < layout.end_offset:
         yield from _directory_segments(layout, max(start, layout.directory_offset), min(stop, layout.end_offset))
     if end := _clipped(layout.end_records(), layout.end_offset, start, stop):

@@ -7,21 +7,25 @@ that is completed afterwards.
 
 from array import array
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from bigzip.codecs import deflate, stored_blocks
-from bigzip.codecs.checksum import crc32
-from bigzip.errors import EntryProblem, SourceChanged, SourceMissing
+from bigzip.codecs.checksum import crc32, crc32_combine
+from bigzip.errors import EncoderChanged, EntryProblem, SourceChanged, SourceError, SourceMissing
 from bigzip.plan import records
-from bigzip.plan.encoding import Encoding
+from bigzip.plan.batches import batch_at
+from bigzip.plan.encoding import EncodedBlock, Encoding
 from bigzip.plan.entry import Form, Method
 from bigzip.plan.layout import ROWS_A_RUN, end_records
 from bigzip.plan.method import smallest
 from bigzip.plan.records import Facts
+from bigzip.plan.remembered import Remembered, pack_blocks
 from bigzip.plan.report import missing_report
 from bigzip.plan.table import UNKNOWN, EntryTable
-from bigzip.render.bodies import check_crc32, render_body, vouch
-from bigzip.render.steps import Intake, Open, Overwrite, Steps
+from bigzip.render.bodies import render_body, submit_batch, vouch
+from bigzip.render.steps import Intake, Kept, Learned, Open, Overwrite, Pipeline, Run, Steps, Submit
+from bigzip.render.tasks import CompressBlock, CompressedBlock, EncodeBatch, EncodedBatch, check_crc32
 
 _ENDLESS: Final = 1 << 62
 """A size that no stream reaches: its blocks are framed with this while its end has not come."""
@@ -84,14 +88,12 @@ class OnePass:
         self._offset = 0
         self._written = _Written()
         self._missing: list[EntryProblem] = []
+        self._pipeline = Pipeline()
 
     def steps(self) -> Steps[None]:
         """The steps that write the archive."""
-        for row in range(len(self._table)):
-            if self._encoding.form(row) == Form.STREAMED:
-                yield from self._streamed_row(row)
-            else:
-                yield from self._known_row(self._table, self._encoding, row)
+        yield from self._rows()
+        yield from self._pipeline.flush()
         tables = [(self._table, self._written)]
         if self._missing:
             report = missing_report(self._missing, self._table)
@@ -99,6 +101,57 @@ class OnePass:
             yield from self._known_row(report.table, report.encoding, 0)
             tables.append((table, self._written))
         yield from self._central_directory(tables)
+
+    def _rows(self) -> Steps[None]:
+        row, stop = 0, len(self._table)
+        while row < stop:
+            if batch := batch_at(self._table, row, stop):
+                yield from self._batch(batch)
+                row = batch.stop
+                continue
+            if self._encoding.form(row) == Form.STREAMED:
+                yield from self._streamed_row(row)
+            else:
+                yield from self._pipeline.flush()
+                yield from self._known_row(self._table, self._encoding, row)
+            row += 1
+
+    def _batch(self, rows: range) -> Steps[None]:
+        submit = submit_batch(self._table, rows, self._encoding, offset=self._offset)
+        task = submit.task
+        assert isinstance(task, EncodeBatch)
+
+        def finish(result: EncodedBatch) -> Steps[None]:
+            if not task.holds_at(self._offset, len(result.body)):
+                if isinstance(result.body, Kept):
+                    result.body.drop()
+                result = yield Run(task.at(self._offset))
+            learned = []
+            for index, row in enumerate(rows):
+                if error := result.errors.get(index):
+                    self._miss(row, error)
+                    continue
+                learned.append((row, result.remembered(index, self._table.method(row))))
+                facts = Facts(
+                    Form(result.forms[index]),
+                    self._table.size(row),
+                    result.encoded_sizes[index],
+                    result.crc32s[index],
+                    False,
+                    self._offset,
+                )
+                self._offset += result.row_sizes[index]
+                self._written.append(row, facts)
+            yield Learned(learned)
+            yield result.body
+
+        yield from self._pipeline.submit(submit, finish)
+
+    def _miss(self, row: int, error: SourceError | EncoderChanged) -> None:
+        """Go on without a row whose source is missing, if that is wanted."""
+        if not (self._skip_missing and isinstance(error, SourceMissing)):
+            raise error
+        self._missing.append(EntryProblem(entry=self._table.name(row), reason=error.reason, remedy="it was left out"))
 
     def _known_row(self, table: EntryTable, encoding: Encoding, row: int) -> Steps[None]:
         form, size = encoding.form(row), table.size(row)
@@ -109,7 +162,8 @@ class OnePass:
             yield from vouch(row)
         yield self._counted(records.local_header(table, row, facts))
         if encoded_size:
-            yield from render_body(table, encoding, row, 0, encoded_size)
+            yield from render_body(table, encoding, row, range(encoded_size), self._pipeline)
+            yield from self._pipeline.flush()
             self._offset += encoded_size
         facts = facts._replace(crc32=encoding.crc32(row) or 0)
         if descriptor := records.descriptor(facts):
@@ -123,16 +177,19 @@ class OnePass:
         try:
             data = yield from intake.take_up_to(deflate.BLOCK_SIZE)
         except SourceMissing as missing:
-            if not self._skip_missing:
-                raise
-            self._missing.append(
-                EntryProblem(entry=self._table.name(row), reason=missing.reason, remedy="it was left out")
-            )
+            self._miss(row, missing)
             return
         if (yield from intake.at_end()):
+            yield from self._pipeline.flush()
             facts = yield from self._small(row, data)
+            yield from self._end_row(row, facts)
+        elif self._table.method(row) is Method.STORE:
+            yield from self._pipeline.flush()
+            yield from self._large_stored(row, data, intake)
         else:
-            facts = yield from self._large(row, data, intake)
+            yield from self._large_deflated(row, data, intake)
+
+    def _end_row(self, row: int, facts: Facts) -> Steps[None]:
         self._check(row, facts)
         if descriptor := records.descriptor(facts):
             yield self._counted(descriptor)
@@ -148,33 +205,59 @@ class OnePass:
             yield self._counted(encoded)
         return facts
 
-    def _large(self, row: int, data: bytes, intake: Intake) -> Steps[Facts]:
-        table = self._table
-        size = table.size(row)
-        stores = table.method(row) is Method.STORE
+    def _large_stored(self, row: int, data: bytes, intake: Intake) -> Steps[None]:
+        size = self._table.size(row)
         completes = self._can_overwrite and size != UNKNOWN
+        form = Form.STORED if completes else Form.STORED_BLOCKS
+        encoded_size = size if completes else stored_blocks.encoded_size(size)
+        facts = Facts(form, max(size, 0), 0, 0, records.is_wide(form, size, encoded_size), self._offset)
+        yield self._counted(records.local_header(self._table, row, facts))
+        total, checksum = yield from (self._copy if completes else self._frame)(data, intake)
+        yield Learned([(row, Remembered(checksum, None))])
+        yield from self._complete(row, facts._replace(size=total, crc32=checksum), completes=completes)
+
+    def _large_deflated(self, row: int, data: bytes, intake: Intake) -> Steps[None]:
+        """Compress the data in blocks side by side; whatever depends on offsets happens when their turn comes."""
+        size = self._table.size(row)
+        level = self._table.level(row) or deflate.DEFAULT_LEVEL
+        completes = self._can_overwrite and size != UNKNOWN
+        form = Form.DEFLATED if completes else Form.STREAMED
+        facts = Facts(form, max(size, 0), 0, 0, records.is_wide(form, size, size), 0)
+        checksum = total = 0
+        blocks: list[EncodedBlock] = []
+
+        def finish(is_first: bool, is_last: bool, result: CompressedBlock) -> Steps[None]:
+            nonlocal facts, checksum, total
+            if is_first:
+                facts = facts._replace(offset=self._offset)
+                yield self._counted(records.local_header(self._table, row, facts))
+            checksum = crc32_combine(checksum, result.crc32, result.size)
+            total += result.size
+            blocks.append(result.block)
+            yield self._counted(result.encoded)
+            if is_last:
+                yield Learned([(row, Remembered(checksum, pack_blocks(blocks)))])
+                yield from self._complete(row, facts._replace(size=total, crc32=checksum), completes=completes)
+
+        dictionary, is_first, is_last = b"", True, False
+        while not is_last:
+            is_last = yield from intake.at_end()
+            task = CompressBlock(data, level, dictionary, final=is_last)
+            yield from self._pipeline.submit(Submit(task), partial(finish, is_first, is_last))
+            dictionary, is_first = data[-deflate.DICTIONARY_SIZE :], False
+            if not is_last:
+                data = yield from intake.take_up_to(deflate.BLOCK_SIZE)
+
+    def _complete(self, row: int, facts: Facts, *, completes: bool) -> Steps[None]:
+        """End a row whose data has all been passed on; `completes`: its local header, which waits for that, too."""
+        body = facts.offset + records.local_header_size(self._table, row, wide=facts.wide)
+        facts = facts._replace(encoded_size=self._offset - body)
         if completes:
-            form = Form.STORED if stores else Form.DEFLATED
-        else:
-            form = Form.STORED_BLOCKS if stores else Form.STREAMED
-        encoded_size = stored_blocks.encoded_size(size) if form == Form.STORED_BLOCKS else size
-        wide = records.is_wide(form, size, encoded_size)
-        facts = Facts(form, max(size, 0), 0, 0, wide, self._offset)
-        yield self._counted(records.local_header(table, row, facts))
-        body = self._offset
-        if form == Form.STORED:
-            total, checksum = yield from self._copy(data, intake)
-        elif stores:
-            total, checksum = yield from self._frame(data, intake)
-        else:
-            total, checksum = yield from self._compress(row, data, intake)
-        facts = facts._replace(size=total, encoded_size=self._offset - body, crc32=checksum)
-        if completes:
-            if records.is_wide(form, total, facts.encoded_size) != wide:
+            if records.is_wide(facts.form, facts.size, facts.encoded_size) != facts.wide:
                 # Deflate made it just larger than 32 bits can say, and the header has no room for more.
                 facts = facts._replace(form=Form.STREAMED)
-            yield Overwrite(facts.offset, records.local_header(table, row, facts))
-        return facts
+            yield Overwrite(facts.offset, records.local_header(self._table, row, facts))
+        yield from self._end_row(row, facts)
 
     def _copy(self, data: bytes, intake: Intake) -> Steps[tuple[int, int]]:
         """Send the data as it is; return its size and CRC-32."""
@@ -199,20 +282,6 @@ class OnePass:
                 more = yield from intake.take_up_to(deflate.BLOCK_SIZE)
                 checksum = crc32(more, checksum)
                 data = data[length:] + more
-        return size, checksum
-
-    def _compress(self, row: int, data: bytes, intake: Intake) -> Steps[tuple[int, int]]:
-        """Send the data in deflate blocks; return its size and CRC-32."""
-        level = self._table.level(row) or deflate.DEFAULT_LEVEL
-        size = checksum = 0
-        dictionary, final = b"", False
-        while not final:
-            final = yield from intake.at_end()
-            size, checksum = size + len(data), crc32(data, checksum)
-            yield self._counted(deflate.compress_block(data, dictionary=dictionary, level=level, final=final))
-            dictionary = data[-deflate.DICTIONARY_SIZE :]
-            if not final:
-                data = yield from intake.take_up_to(deflate.BLOCK_SIZE)
         return size, checksum
 
     def _check(self, row: int, facts: Facts) -> None:

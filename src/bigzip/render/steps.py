@@ -2,18 +2,27 @@
 
     yields          | the driver                                    | and sends
     bytes           | passes them on: the next bytes of the archive | None
+    Kept            | has them written: the next bytes as well      | None
     Open            | closes what is open, opens the row's source   | None
     Pull            | reads on                                      | bytes, never empty before the end; b"" there
     Overwrite       | writes over bytes that were passed on before  | None
+    Submit          | hands the task to the workers                 | whether there is room for another
+    Collect         | waits for the oldest task not yet collected   | its result
+    Run             | carries the task out                          | its result
+    Recall          | asks the index                                | what it knows of each row, or None
+    Learned         | tells the index                               | None
+    Forget          | has the index forget                          | None
 
 What goes wrong in the driver is thrown into the generator. So all that decides and checks is here, once, without
 I/O, and the drivers with and without an event loop are short loops.
 """
 
-from collections.abc import Generator
-from typing import Final, NamedTuple, TypeVar
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import Any, Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from bigzip.errors import SourceChanged
+from bigzip.plan.remembered import Remembered
 
 
 class Open(NamedTuple):
@@ -35,11 +44,138 @@ class Overwrite(NamedTuple):
     data: bytes
 
 
-PULL: Final = Pull()
+@runtime_checkable
+class Kept(Protocol):
+    """Bytes that a worker keeps, and writes to a file itself. Only outputs that are files take them."""
 
-Step = bytes | Open | Pull | Overwrite
+    def __len__(self) -> int:
+        """How many they are."""
+        ...
+
+    def write_to(self, path: str, offset: int) -> None:
+        """Have them written at `offset` of a file, once."""
+        ...
+
+    def drop(self) -> None:
+        """Forget them."""
+        ...
+
+
+class Task(Protocol):
+    """Work that can be done elsewhere: holds all it needs, and answers when called."""
+
+    @property
+    def compresses(self) -> bool:
+        """Whether it takes long enough for a thread of its own."""
+        ...
+
+    def __call__(self) -> object:
+        """Do the work; repeatable."""
+        ...
+
+
+class Submit(NamedTuple):
+    """Have a task done, and go on meanwhile."""
+
+    task: Task
+    rows_done: int = 0
+    """For progress: all rows before this one are done with the task."""
+    data_size: int = 0
+    """For progress: the bytes of data that the task reads itself."""
+
+
+class Collect(NamedTuple):
+    """Wait for a task."""
+
+
+class Run(NamedTuple):
+    """Have a task done at once."""
+
+    task: Task
+
+
+class Recall(NamedTuple):
+    """What is known of these rows' data?"""
+
+    rows: list[int]
+
+
+class Learned(NamedTuple):
+    """What was found out about rows' data."""
+
+    facts: list[tuple[int, Remembered]]
+
+
+class Forget(NamedTuple):
+    """What was known of the row's data was wrong."""
+
+    row: int
+
+
+PULL: Final = Pull()
+COLLECT: Final = Collect()
+
+Step = bytes | Kept | Open | Pull | Overwrite | Submit | Collect | Run | Recall | Learned | Forget
 R = TypeVar("R")
-Steps = Generator[Step, bytes, R]
+Steps = Generator[Step, Any, R]
+
+
+class Pipeline:
+    """Tasks that are under way, and bytes that must wait for them: all is passed on in the order it came in."""
+
+    MAX_WAITING: Final = 64
+
+    def __init__(self) -> None:
+        self._waiting: deque[bytes | _Then | Callable[[Any], Steps[None]]] = deque()
+
+    def submit(self, submit: Submit, finish: Callable[[Any], Steps[None]]) -> Steps[None]:
+        """Have a task done; `finish` makes the steps to be taken with its result."""
+        has_room = yield submit
+        self._waiting.append(finish)
+        if not has_room:
+            yield from self._take_turn()
+
+    def put(self, data: bytes) -> Steps[None]:
+        """Pass on bytes, after all that came before."""
+        if not self._waiting:
+            yield data
+            return
+        self._waiting.append(data)
+        if len(self._waiting) > self.MAX_WAITING:
+            yield from self._take_turn()
+
+    def then(self, act: Callable[[], None]) -> Steps[None]:
+        """Do something, after all that came before."""
+        if not self._waiting:
+            act()
+            return
+        self._waiting.append(_Then(act))
+        if len(self._waiting) > self.MAX_WAITING:
+            yield from self._take_turn()
+
+    def flush(self) -> Steps[None]:
+        """Wait for all that is under way."""
+        while self._waiting:
+            yield from self._take_turn()
+
+    def _take_turn(self) -> Steps[None]:
+        """Wait for the oldest task, and pass on what waits for it alone."""
+        waiting = self._waiting
+        first = waiting.popleft()
+        if callable(first):
+            yield from first((yield COLLECT))
+        else:
+            waiting.appendleft(first)
+        while waiting and not callable(waiting[0]):
+            item = waiting.popleft()
+            if isinstance(item, bytes):
+                yield item
+            elif isinstance(item, _Then):
+                item.act()
+
+
+class _Then(NamedTuple):
+    act: Callable[[], None]
 
 
 class Intake:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO, Final
 
 from bigzip.errors import OutputError, OutputExists
-from bigzip.render.steps import Overwrite
+from bigzip.render.steps import Kept, Overwrite
 
 PARTIAL_GLOB: Final = f".bigzip-{'?' * 16}.partial"
 """The names of archives that are being written, or were when the process was killed."""
@@ -22,16 +22,22 @@ _NEW_FILE_MODE: Final = 0o666
 
 
 class FileSink:
-    """An open output. One that can seek takes `Overwrite`; offsets count from where the archive began."""
+    """An open output. One that can seek takes `Overwrite`; offsets count from where the archive began.
 
-    def __init__(self, file: BinaryIO, *, can_overwrite: bool, name: str = "the output") -> None:
+    One that has a path takes `Kept` bytes: others may write to it by that path, where they are told.
+    """
+
+    def __init__(
+        self, file: BinaryIO, *, can_overwrite: bool, name: str = "the output", path: str | None = None
+    ) -> None:
         self._file = file
         self._name = name
+        self.path = path
         self.can_overwrite = can_overwrite
         self._start = file.tell() if can_overwrite else 0
         self.size = 0
 
-    def put(self, item: bytes | Overwrite) -> None:
+    def put(self, item: bytes | Kept | Overwrite) -> None:
         """Append bytes, or replace some that were written before.
 
         Raises:
@@ -43,9 +49,14 @@ class FileSink:
                 self._file.seek(self._start + item.offset)
                 self._write(item.data)
                 self._file.seek(self._start + self.size)
-            else:
+            elif isinstance(item, bytes):
                 self._write(item)
                 self.size += len(item)
+            else:
+                assert self.path is not None, "only outputs with a path take kept bytes"
+                item.write_to(self.path, self._start + self.size)
+                self.size += len(item)
+                self._file.seek(self._start + self.size)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -118,7 +129,7 @@ def new_file(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[FileS
         with _output_errors(f"{name}: no file can be made in {directory}"):
             descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _NEW_FILE_MODE)
         with open(descriptor, "wb", buffering=0) as file:
-            yield FileSink(file, can_overwrite=True, name=name)
+            yield FileSink(file, can_overwrite=True, name=name, path=partial)
             with _output_errors(name):
                 if status is not None:
                     os.fchmod(descriptor, stat.S_IMODE(status.st_mode))

@@ -26,6 +26,10 @@ _KINDS: Final = {
 }
 
 
+_FILES_AT_ONCE: Final = 1_000
+"""Of a directory; their statuses are held together."""
+
+
 class SymlinkPolicy(StrEnum):
     """What becomes of symbolic links."""
 
@@ -46,6 +50,22 @@ class Found(NamedTuple):
     status: os.stat_result
 
 
+class Files(NamedTuple):
+    """Regular files of one directory, by name, with no link among them."""
+
+    path: str
+    """Of the directory, as in `Found`."""
+    real_path: str
+    names: list[str]
+    statuses: list[os.stat_result]
+
+    def each(self) -> Iterator[Found]:
+        """The files one by one."""
+        prefix, real_prefix = _prefix(self.path), _prefix(self.real_path)
+        for name, status in zip(self.names, self.statuses, strict=True):
+            yield Found(prefix + name, real_prefix + name, status)
+
+
 class _Pending(NamedTuple):
     path: str
     real_path: str
@@ -59,8 +79,9 @@ def walk(
     start: str,
     *,
     symlinks: SymlinkPolicy,
-    excluded: Callable[[str], bool],
-) -> Iterator[Found | EntryProblem]:
+    excluded: Callable[[str], bool] | None = None,
+    siblings: Callable[[list[str]], None] = lambda _: None,
+) -> Iterator[Found | Files | EntryProblem]:
     """Yield what is at `start` beneath `directory`, and everything below it; repeatable.
 
     Args:
@@ -68,6 +89,7 @@ def walk(
         start: slash-separated and free of symbolic links; "" for the directory itself.
         symlinks: what becomes of symbolic links.
         excluded: given a path relative to `start`, whether to leave it out, with all that is below it.
+        siblings: told the names that stand in one directory, for each.
 
     Yields:
         What was found, or why it cannot be archived; the walk goes on after a problem.
@@ -90,7 +112,7 @@ def walk(
         pending = stack.pop()
         yield Found(pending.path, pending.real_path, pending.status)
         below: list[_Pending] = []
-        for found in _list(directory, pending, symlinks, excluded):
+        for found in _list(directory, pending, symlinks, excluded, siblings):
             if isinstance(found, _Pending):
                 below.append(found)
             else:
@@ -107,12 +129,12 @@ def _walk_file(directory: LocalDirectory, path: str, symlinks: SymlinkPolicy) ->
         yield _problem(path, "is not there, or may not be read", "check the path and its permissions")
         return
     try:
-        found = _look(
-            directory, _Pending("", parent, os.fstat(descriptor), ()), descriptor, os.fsencode(name), symlinks
-        )
+        found = _look(directory, _Pending("", parent, os.fstat(descriptor), ()), descriptor, name, symlinks)
     finally:
         os.close(descriptor)
     match found:
+        case os.stat_result():
+            yield Found("", path, found)
         case Found():
             yield found._replace(path="")
         case EntryProblem():
@@ -125,44 +147,72 @@ def _list(
     directory: LocalDirectory,
     pending: _Pending,
     symlinks: SymlinkPolicy,
-    excluded: Callable[[str], bool],
-) -> Iterator[Found | EntryProblem | _Pending]:
-    """What one directory holds, by name; directories as `_Pending`."""
+    excluded: Callable[[str], bool] | None,
+    siblings: Callable[[list[str]], None],
+) -> Iterator[Found | Files | EntryProblem | _Pending]:
+    """What one directory holds, by name; directories as `_Pending`.
+
+    Names are listed and looked at one by one: as fast as the entries of `os.scandir` where each is looked at anyway,
+    and a directory of a million files costs its names alone.
+    """
     try:
         descriptor = directory.open_directory(pending.real_path)
     except SourceMissing:
         yield _problem(pending.path, "is a directory that may not be read", "change its permissions, or exclude it")
         return
-    prefix = pending.path + "/" if pending.path else ""
     try:
-        for name in sorted(map(os.fsencode, os.listdir(descriptor))):
-            if excluded(prefix + os.fsdecode(name)):
-                continue
+        names = os.listdir(descriptor)
+        names.sort(key=None if all(map(str.isascii, names)) else os.fsencode)
+        if excluded is not None:
+            prefix = _prefix(pending.path)
+            names = [name for name in names if not excluded(prefix + name)]
+        siblings(names)
+        files = Files(pending.path, pending.real_path, [], [])
+        for name in names:
             found = _look(directory, pending, descriptor, name, symlinks)
+            if isinstance(found, os.stat_result):
+                files.names.append(name)
+                files.statuses.append(found)
+                if len(files.names) < _FILES_AT_ONCE:
+                    continue
+                found = None
+            elif found is None or isinstance(found, _Pending):  # neither stands between the files
+                if found is not None:
+                    yield found
+                continue
+            if files.names:
+                yield files
+                files = Files(pending.path, pending.real_path, [], [])
             if found is not None:
                 yield found
+        if files.names:
+            yield files
     finally:
         os.close(descriptor)
 
 
+def _prefix(path: str) -> str:
+    return path + "/" if path else ""
+
+
 def _look(
-    directory: LocalDirectory,
-    pending: _Pending,
-    descriptor: int,
-    raw_name: bytes,
-    symlinks: SymlinkPolicy,
-) -> Found | EntryProblem | _Pending | None:
-    """What stands under one name in the directory that `descriptor` is open on; None where nothing is to be had."""
-    name = os.fsdecode(raw_name)
-    path = f"{pending.path}/{name}" if pending.path else name
-    real_path = f"{pending.real_path}/{name}" if pending.real_path else name
+    directory: LocalDirectory, pending: _Pending, descriptor: int, name: str, symlinks: SymlinkPolicy
+) -> os.stat_result | Found | EntryProblem | _Pending | None:
+    """What stands under one name in the directory that `descriptor` is open on; None where nothing is to be had.
+
+    Of a regular file, which most are, just the status.
+    """
     try:
-        status = os.stat(raw_name, dir_fd=descriptor, follow_symlinks=False)
+        status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
     except FileNotFoundError:
         return None  # deleted since the listing: as if the walk had been a moment later
     except OSError:
-        return _problem(path, *_unreadable(0))
+        return _problem(_prefix(pending.path) + name, *_unreadable(0))
     kind = stat.S_IFMT(status.st_mode)
+    if kind == stat.S_IFREG and _may_read(name, descriptor):
+        return status
+    path = _prefix(pending.path) + name
+    real_path = _prefix(pending.real_path) + name
     if kind == stat.S_IFDIR:
         return _Pending(path, real_path, status, pending.link_parents)
     if kind == stat.S_IFLNK:
@@ -173,8 +223,6 @@ def _look(
                 return None
             case SymlinkPolicy.FOLLOW:
                 return _follow(directory, pending, path, real_path)
-    if kind == stat.S_IFREG and _may_read(raw_name, descriptor):
-        return Found(path, real_path, status)
     return _problem(path, *_unreadable(kind))
 
 
@@ -197,12 +245,12 @@ def _follow(directory: LocalDirectory, pending: _Pending, path: str, link: str) 
         if any(f"{parent}/".startswith(f"{real_path}/") or not real_path for parent in parents):
             return _problem(path, "is a symbolic link to a directory that contains it", _REMEDY_LINK)
         return _Pending(path, real_path, status, parents)
-    if kind != stat.S_IFREG or not _may_read(os.fsencode(target), None):
+    if kind != stat.S_IFREG or not _may_read(target, None):
         return _problem(path, *_unreadable(kind))
     return Found(path, real_path, status)
 
 
-def _may_read(name: bytes, descriptor: int | None) -> bool:
+def _may_read(name: str, descriptor: int | None) -> bool:
     # Asked each time: a service may drop its privileges after it was imported.
     return os.geteuid() == 0 or os.access(name, os.R_OK, dir_fd=descriptor, effective_ids=True)
 

@@ -20,6 +20,16 @@ class SourceRoot(Protocol):
         """The source at `path`; nothing is opened yet."""
         ...
 
+    def read_whole(self, path: str, /, size: int, version: str) -> bytes:
+        """All data of the source at `path`, which is small: `size` bytes, of the given version.
+
+        Raises:
+            SourceMissing: it is gone, or may not be read.
+            SourceChanged: its size or version is another.
+            SourceReadError: reading failed.
+        """
+        ...
+
     def close(self) -> None:
         """Release what the place holds; repeatable."""
         ...
@@ -51,13 +61,18 @@ class OpenRoots:
 
     def source(self, root: str, path: str) -> AnySource:
         """The source at `path` beneath `root`."""
-        if root in self._roots:
-            self._roots.move_to_end(root)
-        else:
+        return self.root(root).source(path)
+
+    def root(self, name: str) -> SourceRoot:
+        """The root called `name`, open until it is the one used longest ago, or `close`."""
+        root = self._roots.get(name)
+        if root is None:
             if len(self._roots) >= _MAX_OPEN_ROOTS:
                 self._roots.popitem(last=False)[1].close()
-            self._roots[root] = open_root(root)
-        return self._roots[root].source(path)
+            root = self._roots[name] = open_root(name)
+        else:
+            self._roots.move_to_end(name)
+        return root
 
     def close(self) -> None:
         """Close all of them; repeatable."""

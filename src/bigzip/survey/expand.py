@@ -17,17 +17,21 @@ from bigzip.errors import EntryProblem, NameRefused, PlanRefused, SourceMissing,
 from bigzip.plan.collisions import find_collisions, renamed
 from bigzip.plan.entry import Method
 from bigzip.plan.method import method_by_type
-from bigzip.plan.names import CollisionPolicy, NamePolicy, checked_name
+from bigzip.plan.names import MAX_NAME_LENGTH, CollisionPolicy, NamePolicy, are_plain, checked_name, folded
 from bigzip.plan.report import missing_report
 from bigzip.plan.table import DATA_ROOT, UNKNOWN, Base, EntryTable, Names
 from bigzip.sources.local import LocalDirectory, file_version, read_link
-from bigzip.sources.local_walk import Found, SymlinkPolicy, walk
+from bigzip.sources.local_walk import Files, Found, SymlinkPolicy, walk
 from bigzip.sources.registry import FILE_SCHEME
 
 REQUEST_ROOT: Final = "request:"
 """The root of rows that ask for a path; what follows is the directory nothing outside of which may be opened."""
 
 _LINK_MODE: Final = 0o120777
+_MAX_UTF_8: Final = 4
+"""Bytes that a character takes at most."""
+_MAX_SIBLINGS: Final = 10_000
+"""Of a larger directory, the folded names are not held all at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +56,7 @@ def expand(requests: EntryTable, policies: Policies) -> EntryTable:
     """
     expansion = _Expansion(requests, policies)
     table = expansion.table()
-    return _without_collisions(table, policies.collisions)
+    return table if expansion.names_differ else _without_collisions(table, policies.collisions)
 
 
 class _Expansion:
@@ -62,6 +66,9 @@ class _Expansion:
         self._excluded = _matcher(policies.exclude)
         self._table = EntryTable()
         self._problems: list[EntryProblem] = []
+        self._plain_place = ""
+        # One tree, whose names stay as they are, has no collisions where no directory has two names that fold to one.
+        self.names_differ = len(requests) == 1 and requests.base(0).root.startswith(REQUEST_ROOT)
 
     def table(self) -> EntryTable:
         if all(self._is_plain(row) for row in range(len(self._requests))):
@@ -76,6 +83,7 @@ class _Expansion:
         if refused or (missing and not self._policies.skip_missing):
             raise PlanRefused(self._problems)
         if missing:
+            self.names_differ = False
             self._table.append_row(missing_report(missing, self._table).table, 0)
         return self._table
 
@@ -138,9 +146,12 @@ class _Expansion:
                 directory,
                 start,
                 symlinks=self._policies.symlinks,
-                excluded=lambda below: self._excluded(prefix + below),
+                excluded=(lambda below: self._excluded(prefix + below)) if self._policies.exclude else None,
+                siblings=self._look_for_twins,
             ):
-                if isinstance(found, EntryProblem):
+                if isinstance(found, Files):
+                    self._add_files(row, directory, found, prefix)
+                elif isinstance(found, EntryProblem):
                     shown = os.path.join(path, found.entry) if found.entry not in ("", start) else path
                     self._problems.append(
                         EntryProblem(entry=shown, reason=found.reason, remedy=found.remedy, missing=found.missing)
@@ -150,17 +161,56 @@ class _Expansion:
         finally:
             directory.close()
 
+    def _look_for_twins(self, siblings: list[str]) -> None:
+        if self.names_differ:
+            self.names_differ = len(siblings) <= _MAX_SIBLINGS and len(set(map(folded, siblings))) == len(siblings)
+
+    def _add_files(self, row: int, directory: LocalDirectory, files: Files, prefix: str) -> None:
+        """Files of one directory: together, where all are plain, which takes a third of the time."""
+        requests = self._requests
+        names, statuses = files.names, files.statuses
+        place = f"{prefix}{files.path}/" if files.path else prefix
+        real_place = f"{files.real_path}/" if files.real_path else ""
+        if not (
+            are_plain(names)
+            and place == self._plain_place
+            and place.endswith(real_place)
+            and (len(place) + max(map(len, names))) * _MAX_UTF_8 <= MAX_NAME_LENGTH
+            and requests.size(row) == UNKNOWN
+            and requests.crc32(row) is None
+        ):
+            for found in files.each():
+                self._add_found(row, directory, found, prefix.removesuffix("/"))
+            return
+        mode, modified, method = requests.mode(row), requests.modified(row), requests.method(row)
+        count = len(names)
+        self._table.append_many(
+            Base(f"{FILE_SCHEME}:{directory.path}", place.removesuffix(real_place) if real_place else place),
+            [real_place + name for name in names] if real_place else names,
+            versions=[file_version(status) for status in statuses],
+            sizes=[status.st_size for status in statuses],
+            modified=[s.st_mtime_ns // 1_000_000_000 for s in statuses] if modified is None else [modified] * count,
+            modes=[mode] * count if mode else [status.st_mode for status in statuses],
+            methods=[method_by_type(name) for name in names] if method is Method.AUTO else [method] * count,
+            level=requests.level(row),
+            comment=requests.comment(row),
+        )
+
     def _add_found(self, row: int, directory: LocalDirectory, found: Found, name: str) -> None:
         asked_for = f"{name}/{found.path}" if name and found.path else name or found.path
         is_directory = stat.S_ISDIR(found.status.st_mode)
         try:
             self._check_request(row, found)
             if not asked_for and is_directory:
+                self._plain_place = ""
                 return  # the top of the archive has no entry
             checked = checked_name(asked_for, self._policies.names)
         except NameRefused as refusal:
             self._refuse(asked_for, refusal)
             return
+        self.names_differ = self.names_differ and checked == asked_for
+        if is_directory:
+            self._plain_place = checked + "/" if checked == asked_for else ""
         requests, mode = self._requests, found.status.st_mode
         modified = requests.modified(row)
         if modified is None:

@@ -1,17 +1,25 @@
 """Reading data for what a layout needs of it: CRC-32s and the encoded sizes of blocks. No data is kept."""
 
 from enum import StrEnum
+from functools import partial
+from typing import Final
 
 from bigzip.codecs import deflate
-from bigzip.codecs.checksum import crc32
+from bigzip.codecs.checksum import crc32, crc32_combine
 from bigzip.errors import EntryProblem, NotRepeatable, PlanRefused, SourceChanged, SourceError, SourceMissing
-from bigzip.plan.encoding import Encoding
+from bigzip.plan.batches import batch_at
+from bigzip.plan.encoding import EncodedBlock, Encoding
 from bigzip.plan.entry import Form, Method
-from bigzip.plan.method import SMALLEST_WORTH, smallest
+from bigzip.plan.method import SMALLEST_WORTH
+from bigzip.plan.remembered import Remembered, is_memorable, pack_blocks, unpack_blocks
 from bigzip.plan.report import missing_report
 from bigzip.plan.table import OBJECT_ROOT, UNKNOWN, EntryTable
-from bigzip.render.bodies import check_crc32
-from bigzip.render.steps import PULL, Intake, Open, Steps
+from bigzip.render.bodies import compress_blocks, submit_batch
+from bigzip.render.steps import PULL, Learned, Open, Pipeline, Recall, Steps
+from bigzip.render.tasks import CompressedBlock, EncodedBatch, check_crc32
+
+_ROWS_AT_ONCE: Final = 4_096
+"""That the index is asked about."""
 
 
 class SurveyDepth(StrEnum):
@@ -33,21 +41,73 @@ class Survey:
         self._table = table
         self._depth = depth
         self._problems: dict[int, EntryProblem] = {}
+        self._pipeline = Pipeline()
+        self._known: dict[int, Remembered] = {}
         self.encoding = Encoding()
+        self.unknown_bytes = 0
 
     def steps(self) -> Steps[None]:
         """The steps that read what must be read; they pass on no bytes."""
-        for row in range(len(self._table)):
+        for start in range(0, len(self._table), _ROWS_AT_ONCE):
+            rows = range(start, min(start + _ROWS_AT_ONCE, len(self._table)))
+            yield from self._recall(rows)
+            yield from self._rows(rows)
+        yield from self._pipeline.flush()
+
+    def measure(self) -> Steps[None]:
+        """The steps that find out how many bytes `steps` would read: `unknown_bytes`."""
+        self.unknown_bytes = 0
+        for start in range(0, len(self._table), _ROWS_AT_ONCE):
+            rows = range(start, min(start + _ROWS_AT_ONCE, len(self._table)))
+            yield from self._recall(rows)
+            for row in rows:
+                if self._form_by_now(row) is None and row not in self._known:
+                    self.unknown_bytes += self._table.size(row)
+
+    def _rows(self, rows: range) -> Steps[None]:
+        row = rows.start
+        while row < rows.stop:
+            if batch := self._batch_at(row, rows.stop):
+                yield from self._pipeline.submit(
+                    submit_batch(self._table, batch, None, offset=None), partial(self._finish_batch, batch)
+                )
+                row = batch.stop
+                continue
             try:
                 yield from self._row(row)
             except (SourceError, NotRepeatable) as error:
-                self._problems[row] = EntryProblem(
-                    entry=self._table.name(row),
-                    reason=getattr(error, "reason", str(error)),
-                    remedy="check the file, exclude it, or try again",
-                    missing=isinstance(error, SourceMissing),
-                )
-                self.encoding.append(Form.STREAMED)
+                yield from self._pipeline.flush()
+                self._refuse(row, error)
+            row += 1
+
+    def _recall(self, rows: range) -> Steps[None]:
+        """Ask the index about the rows that would have to be read."""
+        wanted = [row for row in rows if self._form_by_now(row) is None and is_memorable(self._table, row)]
+        self._known = {}
+        if not wanted:
+            return
+        for row, known in zip(wanted, (yield Recall(wanted)), strict=True):
+            if known is not None and self._is_plausible(row, known):
+                self._known[row] = known
+
+    def _is_plausible(self, row: int, known: Remembered) -> bool:
+        """Whether this may be so of the row; the bytes are compared again when they are sent."""
+        table = self._table
+        if table.crc32(row) not in (None, known.crc32):
+            return False
+        if table.method(row) is Method.STORE:
+            return True
+        if not known.blocks:
+            return known.blocks is not None and deflate.block_count(table.size(row)) == 1
+        return len(unpack_blocks(known.blocks)) == deflate.block_count(table.size(row))
+
+    def _use(self, row: int, known: Remembered) -> None:
+        if known.blocks and self._table.method(row) is not Method.STORE:
+            for block in unpack_blocks(known.blocks):
+                self.encoding.add_block(*block)
+            self.encoding.append(Form.DEFLATED, known.crc32)
+        else:
+            self.encoding.append(Form.STORED, known.crc32)
 
     def result(self, *, skip_missing: bool) -> tuple[EntryTable, Encoding]:
         """The table and its encoding; where sources were missing and are skipped, without their rows.
@@ -70,64 +130,107 @@ class Survey:
         encoding.append_row(report.encoding, 0, report.table.size(0))
         return table, encoding
 
-    def _row(self, row: int) -> Steps[None]:
+    def _refuse(self, row: int, error: SourceError | NotRepeatable) -> None:
+        self._problems[row] = EntryProblem(
+            entry=self._table.name(row),
+            reason=getattr(error, "reason", str(error)),
+            remedy="check the file, exclude it, or try again",
+            missing=isinstance(error, SourceMissing),
+        )
+        self.encoding.append(Form.STREAMED)
+
+    def _batch_at(self, row: int, stop: int) -> range:
+        """The rows from `row` on that make a batch and must be read, or have their data in the table."""
+        if self._depth is not SurveyDepth.FULL:
+            return range(0)
+        rows = batch_at(self._table, row, stop)
+        read = 0
+        for index in rows:
+            if not self._table.is_data(index):
+                if index in self._known or self._form_by_now(index) is not None:
+                    return range(row, index)
+                read += 1
+        return rows if read else range(0)
+
+    def _form_by_now(self, row: int) -> Form | None:
+        """The row's form, if it is decided before its data is read; None if that must be read."""
         table, depth = self._table, self._depth
+        size, is_known, method = table.size(row), table.crc32(row) is not None, table.method(row)
+        if size == 0:
+            # What can be read only once is read, to see that there is nothing.
+            return Form.STORED if self._is_repeatable(row) else Form.STREAMED
+        if is_known and size != UNKNOWN and (method is Method.STORE or size < SMALLEST_WORTH):
+            return Form.STORED
+        if depth is SurveyDepth.FULL and size != UNKNOWN and self._is_repeatable(row):
+            return None
+        if depth is not SurveyDepth.NOTHING and method is Method.STORE and size != UNKNOWN:
+            return Form.STORED_BLOCKS
+        return Form.STREAMED
+
+    def _row(self, row: int) -> Steps[None]:
+        table = self._table
         size, checksum = table.size(row), table.crc32(row)
         if size == 0:
             check_crc32(0, checksum)
-            # What can be read only once is read, to see that there is nothing.
-            self.encoding.append(Form.STORED if self._is_repeatable(row) else Form.STREAMED, 0)
-        elif 0 < size < SMALLEST_WORTH and checksum is not None:
-            self.encoding.append(Form.STORED, checksum)
-        elif depth is SurveyDepth.NOTHING and not (table.method(row) is Method.STORE and checksum is not None):
-            self.encoding.append(Form.STREAMED)
-        elif table.method(row) is Method.STORE and size != UNKNOWN:
-            if checksum is not None:
-                self.encoding.append(Form.STORED, checksum)
-            elif depth is SurveyDepth.FULL and self._is_repeatable(row):
-                yield from self._checksum(row, size)
-            else:
-                self.encoding.append(Form.STORED_BLOCKS)
-        elif depth is SurveyDepth.FULL and size != UNKNOWN and self._is_repeatable(row):
-            yield from self._compress(row, size)
+            checksum = 0
+        form = self._form_by_now(row)
+        if row in self._known:
+            yield from self._pipeline.then(partial(self._use, row, self._known[row]))
+        elif form is not None:
+            known = checksum if form is Form.STORED else None
+            yield from self._pipeline.then(partial(self.encoding.append, form, known))
+        elif table.method(row) is Method.STORE:
+            yield from self._pipeline.flush()
+            yield from self._checksum(row, size)
         else:
-            self.encoding.append(Form.STREAMED)
+            yield from self._compress(row, size)
 
     def _is_repeatable(self, row: int) -> bool:
         return self._table.base(row).root != OBJECT_ROOT or self._table.source_object(row).repeatable
+
+    def _finish_batch(self, rows: range, result: EncodedBatch) -> Steps[None]:
+        learned = []
+        for index, row in enumerate(rows):
+            if error := result.errors.get(index):
+                self._refuse(row, error)
+                continue
+            form = Form(result.forms[index])
+            if form is Form.DEFLATED:
+                self.encoding.add_block(*result.block(index))
+            self.encoding.append(form, result.crc32s[index])
+            learned.append((row, result.remembered(index, self._table.method(row))))
+        yield Learned(learned)
 
     def _checksum(self, row: int, size: int) -> Steps[None]:
         checksum = length = 0
         yield Open(row, 0, size)
         while chunk := (yield PULL):
             checksum, length = crc32(chunk, checksum), length + len(chunk)
-        _check_length(length, size)
+        if length != size:
+            raise SourceChanged(f"the data has {length} bytes, not the {size} that were planned")
+        yield Learned([(row, Remembered(checksum, None))])
         self.encoding.append(Form.STORED, checksum)
 
     def _compress(self, row: int, size: int) -> Steps[None]:
         table, encoding = self._table, self.encoding
-        level = table.level(row) or deflate.DEFAULT_LEVEL
-        count = deflate.block_count(size)
-        intake = Intake()
-        checksum, dictionary = 0, b""
-        yield Open(row, 0, size)
-        for index in range(count):
-            data = yield from intake.take(min(deflate.BLOCK_SIZE, size - index * deflate.BLOCK_SIZE))
-            checksum = crc32(data, checksum)
-            if count == 1:
-                form, encoded = smallest(data, table.method(row), level)
-            else:
-                form = Form.DEFLATED
-                final = index == count - 1
-                encoded = deflate.compress_block(data, dictionary=dictionary, level=level, final=final)
+        last = deflate.block_count(size) - 1
+        checksum = 0
+        blocks: list[EncodedBlock] = []
+
+        def finish(index: int, result: CompressedBlock) -> Steps[None]:
+            nonlocal checksum
+            checksum = crc32_combine(checksum, result.crc32, result.size)
+            form = Form.DEFLATED if last or len(result.encoded) < size else Form.STORED
             if form is Form.DEFLATED:
-                encoding.add_block(len(encoded), crc32(encoded))
-            dictionary = data[-deflate.DICTIONARY_SIZE :]
-        yield from intake.finish()
-        check_crc32(checksum, table.crc32(row))
-        encoding.append(form, checksum)
+                encoding.add_block(*result.block)
+                blocks.append(result.block)
+            if index == last:
+                try:
+                    check_crc32(checksum, table.crc32(row))
+                except SourceChanged as error:
+                    self._refuse(row, error)
+                else:
+                    encoding.append(form, checksum)
+                    yield Learned([(row, Remembered(checksum, pack_blocks(blocks)))])
 
-
-def _check_length(length: int, size: int) -> None:
-    if length != size:
-        raise SourceChanged(f"the data has {length} bytes, not the {size} that were planned")
+        yield from compress_blocks(table, row, range(last + 1), self._pipeline, finish)

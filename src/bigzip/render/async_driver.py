@@ -1,0 +1,46 @@
+"""The driver with an event loop. A module of its own, for asyncio takes longer to import than all of bigzip."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+
+from bigzip.errors import SourceError
+from bigzip.render.drivers import Advance, Driver, Signal
+
+
+async def aiter_steps(driver: Driver) -> AsyncGenerator[bytes, None]:
+    """As `iter_steps`, with the work done in worker threads."""
+    loop = asyncio.get_running_loop()
+    work: asyncio.Future[Advance] | None = None
+    reply: bytes | SourceError | None = None
+    try:
+        while True:
+            work = loop.run_in_executor(None, driver.advance, reply)
+            item = await asyncio.shield(work)
+            reply = None
+            match item:
+                case bytes():
+                    yield item
+                case Signal.AWAIT_DATA:
+                    reply = await driver.read_source()
+                case Signal.END:
+                    return
+                case _:
+                    raise AssertionError("only outputs that are files are asked for more")
+    finally:
+        await driver.aclose_reader()
+        if work is None or work.done():
+            driver.close()
+            loop.run_in_executor(None, driver.remember)  # may block, and nobody waits for it
+        else:
+            # Cancelled while a thread is at work: what it uses must not be closed under it.
+            work.add_done_callback(_closer(driver))
+
+
+def _closer(driver: Driver) -> Callable[[asyncio.Future[Advance]], None]:
+    def close(work: asyncio.Future[Advance]) -> None:
+        if not work.cancelled():
+            work.exception()  # looked at, so that nobody is told that it was not
+        driver.close()
+        asyncio.get_running_loop().run_in_executor(None, driver.remember)
+
+    return close
