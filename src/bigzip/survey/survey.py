@@ -6,7 +6,15 @@ from typing import Final
 
 from bigzip.codecs import deflate
 from bigzip.codecs.checksum import crc32, crc32_combine
-from bigzip.errors import EntryProblem, NotRepeatable, PlanRefused, SourceChanged, SourceError, SourceMissing
+from bigzip.errors import (
+    EncoderChanged,
+    EntryProblem,
+    NotRepeatable,
+    PlanRefused,
+    SourceChanged,
+    SourceError,
+    SourceMissing,
+)
 from bigzip.plan.batches import batch_at
 from bigzip.plan.encoding import EncodedBlock, Encoding
 from bigzip.plan.entry import Form, Method
@@ -130,7 +138,7 @@ class Survey:
         encoding.append_row(report.encoding, 0, report.table.size(0))
         return table, encoding
 
-    def _refuse(self, row: int, error: SourceError | NotRepeatable) -> None:
+    def _refuse(self, row: int, error: SourceError | EncoderChanged | NotRepeatable) -> None:
         self._problems[row] = EntryProblem(
             entry=self._table.name(row),
             reason=getattr(error, "reason", str(error)),
