@@ -3,13 +3,21 @@
 `make soak` sets `BIGZIP_SOAK=1`: then every property is tried with many more examples, other ones each time.
 """
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 SOAK = bool(os.environ.get("BIGZIP_SOAK"))
+
+# No service that a test starts may find, or fill, the index of whoever runs the tests.
+_directory = tempfile.mkdtemp(prefix="bigzip-index-")
+os.environ["BIGZIP_INDEX"] = os.path.join(_directory, "index.sqlite")
+atexit.register(shutil.rmtree, _directory, ignore_errors=True)
 
 # A time limit for each example would fail on a busy machine; pytest has one for each test.
 settings.register_profile("check", deadline=None, database=None, derandomize=True, max_examples=60)

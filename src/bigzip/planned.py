@@ -7,15 +7,17 @@ from typing import BinaryIO
 
 from bigzip.errors import ManifestError, NotRepeatable, UnsatisfiableRange
 from bigzip.plan.frozen import FrozenPlan
-from bigzip.plan.remembered import Index
+from bigzip.plan.remembered import Index, is_memorable
 from bigzip.plan.serial import from_json_lines, to_json_lines
 from bigzip.progress import ProgressCallback
 from bigzip.render.bodies import render_range
 from bigzip.render.drivers import Driver, iter_steps
 from bigzip.render.one_pass import OnePass
+from bigzip.render.pace import Pace
 from bigzip.render.steps import Kept, Overwrite, Steps
 from bigzip.render.workers import Concurrency, Workers, workers_for
 from bigzip.sinks.file import FileSink, new_file, open_sink
+from bigzip.sources.registry import OpenRoots
 
 
 class Plan(FrozenPlan):
@@ -43,7 +45,7 @@ class Plan(FrozenPlan):
         """As `iter_bytes`, for `async for`; what may block is done in worker threads."""
         from bigzip.render.async_driver import aiter_steps
 
-        return aiter_steps(self._driver(start, stop, progress))
+        return aiter_steps(self._driver(start, stop, progress, Pace(watched=True)))
 
     def write(
         self,
@@ -61,13 +63,33 @@ class Plan(FrozenPlan):
         """
 
         def write_to(sink: FileSink) -> None:
-            steps = self._steps(0, self.content_length, can_overwrite=sink.can_overwrite)
+            steps = self._steps(0, self.content_length, can_overwrite=sink.can_overwrite, pace=Pace())
             workers = workers_for(self.concurrency if sink.path else Concurrency(), self.table)
             with closing(workers):
                 _write(Driver(self.table, steps, progress, workers, self.index), sink)
                 workers.finish()
 
         return _to_target(target, overwrite, write_to)
+
+    def still_holds(self, start: int, stop: int) -> bool:
+        """Whether the sources of the bytes `[start, stop)` are as they were planned; reads no data, repeatable.
+
+        A source that tells no version is believed.
+        """
+        layout = self.layout
+        if layout is None or not self.repeatable:
+            return False
+        roots = OpenRoots()
+        try:
+            for row in range(layout.row_at(start), min(layout.row_at(max(start, stop - 1)) + 1, len(layout))):
+                if is_memorable(self.table, row):
+                    base, _, path, version = self.table.parts(row)
+                    found = roots.root(base.root).version(path.decode("utf-8", "surrogateescape"))
+                    if found != version.decode("ascii"):
+                        return False
+        finally:
+            roots.close()
+        return True
 
     def to_json(self) -> str:
         """The plan as JSON lines; `Plan.from_json` makes the same bytes of it on another machine.
@@ -96,7 +118,10 @@ class Plan(FrozenPlan):
         except OverflowError as error:
             raise ManifestError("the plan", "its sizes add up to more than 64 bits") from error
 
-    def _driver(self, start: int, stop: int | None, progress: ProgressCallback | None) -> Driver:
+    def _driver(
+        self, start: int, stop: int | None, progress: ProgressCallback | None, pace: Pace | None = None
+    ) -> Driver:
+        pace = pace or Pace()
         length = self.content_length
         if stop is None:
             stop = length
@@ -106,21 +131,22 @@ class Plan(FrozenPlan):
             raise UnsatisfiableRange(f"[{start}, {stop}) does not lie in {length} bytes", length=length)
         if (start, stop) != (0, length) and not self.repeatable:
             raise NotRepeatable("an entry can be read only once, so the archive can be read only in whole")
-        steps = self._steps(start, stop, can_overwrite=False)
-        return Driver(self.table, steps, progress, Workers(self.concurrency.threads), self.index)
+        steps = self._steps(start, stop, can_overwrite=False, pace=pace)
+        return Driver(self.table, steps, progress, Workers(self.concurrency.threads), self.index, pace)
 
-    def _steps(self, start: int, stop: int | None, *, can_overwrite: bool) -> Steps[None]:
+    def _steps(self, start: int, stop: int | None, *, can_overwrite: bool, pace: Pace) -> Steps[None]:
         if self.layout is not None and stop is not None:
-            return render_range(self.layout, start, stop)
-        return self._one_pass(can_overwrite=can_overwrite).steps()
+            return render_range(self.layout, start, stop, pace)
+        return self._one_pass(can_overwrite=can_overwrite, pace=pace).steps()
 
-    def _one_pass(self, *, can_overwrite: bool) -> OnePass:
+    def _one_pass(self, *, can_overwrite: bool, pace: Pace) -> OnePass:
         return OnePass(
             self.table,
             self.encoding,
             self.comment,
             can_overwrite=can_overwrite,
             skip_missing=self.skip_missing,
+            pace=pace,
         )
 
     skip_missing = False

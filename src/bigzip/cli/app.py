@@ -273,6 +273,15 @@ def serve(
         str, typer.Option(metavar="ADDRESS", help="Of this machine only: 127.0.0.1, ::1 or localhost.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, metavar="NUMBER", help="0 takes a free one.")] = 8080,
+    index: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where to remember CRC-32s and compressed sizes, so that a file is read for them once. By default "
+            "in the user's cache directory, or where BIGZIP_INDEX says.",
+        ),
+    ] = None,
+    use_index: Annotated[bool, typer.Option("--use-index/--no-index", help="Whether to remember them.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line for each request.")] = False,
 ) -> None:
     """Serve the files beneath a directory as ZIPs, with a web page to choose them. Ctrl-C ends it."""
@@ -280,11 +289,12 @@ def serve(
         from bigzip.server.run import bind, checked_root
         from bigzip.server.run import serve as run_service
         from bigzip.server.settings import Settings
+        from bigzip.survey.index import default_path
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("bigzip"):
             raise
         raise InputError(f"serving needs {error.name}; install it with: pip install 'bigzip[server]'") from error
-    settings = Settings(root=checked_root(root))
+    settings = Settings(root=checked_root(root), index=(index or default_path()) if use_index else None)
     listener = bind(host, port)
     address = listener.getsockname()
     shown = f"[{address[0]}]" if ":" in address[0] else address[0]

@@ -13,13 +13,13 @@ MAX_BYTES: Final = deflate.BLOCK_SIZE
 """Of data, in a batch and so in each of its rows, which have one block each."""
 
 
-def batch_at(table: EntryTable, row: int, stop: int) -> range:
-    """The rows from `row` on, before `stop`, that make a batch; empty where the row there is none for a batch."""
+def batch_at(table: EntryTable, row: int, stop: int, max_bytes: int = MAX_BYTES) -> range:
+    """The rows from `row` on, before `stop`, that make a batch of at most `max_bytes` of data; it may be empty."""
     end, size = row, 0
     last = min(stop, row + MAX_ROWS)
     while end < last and is_small(table, end):
         size += table.size(end)
-        if size > MAX_BYTES:
+        if size > max_bytes:
             break
         end += 1
     return range(row, end)

@@ -14,12 +14,17 @@ async def aiter_steps(driver: Driver) -> AsyncGenerator[bytes, None]:
     reply: bytes | SourceError | None = None
     try:
         while True:
-            work = loop.run_in_executor(None, driver.advance, reply)
+            if work is None:
+                work = loop.run_in_executor(None, driver.advance, reply)
             item = await asyncio.shield(work)
-            reply = None
+            work = reply = None
             match item:
                 case bytes():
+                    if driver.pace.is_fast:  # the next one is made while this one is taken
+                        work = loop.run_in_executor(None, driver.advance)
+                    started = loop.time()
                     yield item
+                    driver.pace.taken(len(item), loop.time() - started)
                 case Signal.AWAIT_DATA:
                     reply = await driver.read_source()
                 case Signal.END:

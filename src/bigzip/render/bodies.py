@@ -16,6 +16,7 @@ from bigzip.plan.layout import Layout
 from bigzip.plan.remembered import Remembered
 from bigzip.plan.table import EntryTable
 from bigzip.render.locate import Batch, Body, Learn, Vouch, locate
+from bigzip.render.pace import Pace
 from bigzip.render.steps import PULL, Forget, Intake, Learned, Open, Pipeline, Steps, Submit
 from bigzip.render.tasks import (
     CompressBlock,
@@ -27,11 +28,11 @@ from bigzip.render.tasks import (
 )
 
 
-def render_range(layout: Layout, start: int, stop: int) -> Steps[None]:
+def render_range(layout: Layout, start: int, stop: int, pace: Pace) -> Steps[None]:
     """The steps that render the archive's bytes `[start, stop)`."""
     table, encoding = layout.table, layout.encoding
     pipeline = Pipeline()
-    for segment in locate(layout, start, stop):
+    for segment in locate(layout, start, stop, lambda: pace.chunk_size):
         match segment:
             case bytes():
                 yield from pipeline.put(segment)

@@ -15,6 +15,7 @@ from bigzip.plan.remembered import Index
 from bigzip.plan.table import DATA_ROOT, OBJECT_ROOT, EntryTable
 from bigzip.progress import Progress, ProgressCallback
 from bigzip.render.memory import Memory
+from bigzip.render.pace import Pace
 from bigzip.render.steps import (
     Collect,
     Forget,
@@ -33,9 +34,6 @@ from bigzip.render.workers import Pending, Workers
 from bigzip.sources.memory import MemorySource
 from bigzip.sources.registry import OpenRoots
 from bigzip.sources.source import AnySource, needs_event_loop
-
-CHUNK_SIZE: Final = 1 << 18
-"""Small pieces are joined until there are so many bytes; larger ones are passed on as they are."""
 
 _REPORT_BYTES: Final = 1 << 22
 _REPORT_ROWS: Final = 256
@@ -61,6 +59,7 @@ class Driver:
         progress: ProgressCallback | None = None,
         workers: Workers | None = None,
         index: Index | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._table = table
         self._steps = steps
@@ -68,7 +67,8 @@ class Driver:
         self._workers = workers or Workers()
         self._memory = Memory(table, index)
         self._submitted: deque[tuple[Submit, Pending]] = deque()
-        self._roots = OpenRoots()
+        self.pace = pace or Pace()
+        self._roots = OpenRoots(self._read_size)
         self._row = 0
         self._reader: Iterator[bytes] | None = None
         self._async_reader: AsyncIterator[bytes] | None = None
@@ -155,7 +155,7 @@ class Driver:
             return self._memory.answer(step)
         if isinstance(step, Submit):
             self._submitted.append((step, self._workers.submit(step.task)))
-            return len(self._submitted) < self._workers.window
+            return self.pace.is_fast and len(self._submitted) < self._workers.window
         if isinstance(step, Run):
             return step.task()
         submit, pending = self._submitted.popleft()
@@ -234,16 +234,19 @@ class Driver:
 
     def _collect(self, piece: bytes) -> Advance | None:
         """Keep a piece until enough are together; what is to be handed on now, if anything is."""
-        if self._pieces_size + len(piece) > 2 * CHUNK_SIZE:
+        if self._pieces_size + len(piece) > 2 * self.pace.chunk_size:
             return self._after_pieces(piece)
         self._pieces.append(piece)
         self._pieces_size += len(piece)
-        return self._take_pieces() if self._pieces_size >= CHUNK_SIZE else None
+        return self._take_pieces() if self._pieces_size >= self.pace.chunk_size else None
 
     def _take_pieces(self) -> bytes:
         pieces = b"".join(self._pieces)
         self._pieces, self._pieces_size = [], 0
         return pieces
+
+    def _read_size(self) -> int:
+        return self.pace.chunk_size
 
     def _after_pieces(self, item: Advance) -> Advance:
         """`item`, but what was collected before it comes first."""

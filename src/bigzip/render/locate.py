@@ -1,10 +1,10 @@
 """Which segments make up a range of an archive. Pure: found by bisection, nothing before the range is looked at."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from bigzip.plan import records
-from bigzip.plan.batches import batch_at
+from bigzip.plan.batches import MAX_BYTES, batch_at
 from bigzip.plan.layout import Layout
 
 
@@ -40,17 +40,20 @@ Literal = bytes
 Segment = Literal | Body | Batch | Learn | Vouch
 
 
-def locate(layout: Layout, start: int, stop: int) -> Iterator[Segment]:
+def locate(
+    layout: Layout, start: int, stop: int, batch_size: Callable[[], int] = lambda: MAX_BYTES
+) -> Iterator[Segment]:
     """Yield the segments of the archive's bytes `[start, stop)`, in order, none of them empty; repeatable.
 
-    After a `Learn`, the CRC-32 must be in the layout's encoding before the iterator is advanced.
+    After a `Learn`, the CRC-32 must be in the layout's encoding before the iterator is advanced. `batch_size` says how
+    many bytes of data the next batch may have.
     """
     if start == stop:
         return
     row, last = layout.row_at(start), layout.row_at(stop - 1)
     whole_stop = last + 1 if last < len(layout) and layout.row_offset(last + 1) <= stop else last
     while row <= last and row < len(layout):
-        batch = batch_at(layout.table, row, whole_stop) if layout.row_offset(row) >= start else range(0)
+        batch = batch_at(layout.table, row, whole_stop, batch_size()) if layout.row_offset(row) >= start else range(0)
         if batch:
             yield Batch(batch)
             row = batch.stop

@@ -24,6 +24,7 @@ from bigzip.plan.remembered import Remembered, pack_blocks
 from bigzip.plan.report import missing_report
 from bigzip.plan.table import UNKNOWN, EntryTable
 from bigzip.render.bodies import render_body, submit_batch, vouch
+from bigzip.render.pace import Pace
 from bigzip.render.steps import Intake, Kept, Learned, Open, Overwrite, Pipeline, Run, Steps, Submit
 from bigzip.render.tasks import CompressBlock, CompressedBlock, EncodeBatch, EncodedBatch, check_crc32
 
@@ -79,12 +80,14 @@ class OnePass:
         *,
         can_overwrite: bool,
         skip_missing: bool,
+        pace: Pace,
     ) -> None:
         self._table = table
         self._encoding = encoding
         self._comment = comment
         self._can_overwrite = can_overwrite
         self._skip_missing = skip_missing
+        self._pace = pace
         self._offset = 0
         self._written = _Written()
         self._missing: list[EntryProblem] = []
@@ -105,7 +108,7 @@ class OnePass:
     def _rows(self) -> Steps[None]:
         row, stop = 0, len(self._table)
         while row < stop:
-            if batch := batch_at(self._table, row, stop):
+            if batch := batch_at(self._table, row, stop, self._pace.chunk_size):
                 yield from self._batch(batch)
                 row = batch.stop
                 continue

@@ -1,6 +1,7 @@
 """The service's ASGI application."""
 
 import asyncio
+from functools import partial
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl
 
@@ -10,12 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 import bigzip
-from bigzip.archive import Archive
 from bigzip.contrib.starlette import ZipResponse, problem
 from bigzip.errors import BigZipError, EncoderChanged, EntryProblem, InputError, PlanRefused, SourceError
-from bigzip.planned import Plan
 from bigzip.server import page
-from bigzip.server.plans import RecentPlans
+from bigzip.server.planning import Planner, Wanted
 from bigzip.server.settings import Settings
 
 _ABSENT = "is not there"
@@ -34,7 +33,7 @@ _SECURITY_HEADERS = {
 def create_app(settings: Settings) -> FastAPI:
     """The application that serves `settings.root`."""
     app = FastAPI(title="bigzip", version=bigzip.__version__, redoc_url=None)
-    plans = RecentPlans()
+    planner = Planner(settings)
 
     @app.api_route("/v1/zip", methods=["GET", "HEAD"], response_class=Response)
     async def zip_of_files(
@@ -50,26 +49,11 @@ def create_app(settings: Settings) -> FastAPI:
         filename: Annotated[str | None, Query(max_length=255, description="The name to save it under.")] = None,
     ) -> Response:
         """A ZIP of files under the served root, at once. Range, If-Range and If-None-Match are honoured."""
-        archive = Archive(method=method, level=level, root=settings.root, symlinks=symlinks, collisions=collisions)
         paths = _paths(request)
-        for one in paths:
-            archive.add(one or ".", one)
+        wanted = Wanted(tuple(paths), method, level, symlinks, collisions)
+        plan = await planner.plan(wanted, request.method, request.headers)
         name = filename or page.zip_name(paths, settings.root)
-        resolved = await asyncio.to_thread(archive.resolve)
-        plan = await _plan(resolved, method, request.method)
-        return ZipResponse(request, plan, name, on_abort=lambda: plans.forget(plan))
-
-    async def _plan(resolved: Archive, method: str, http_method: str) -> Plan:
-        total = resolved.total_size
-        key = await asyncio.to_thread(resolved.identity)
-        if total is not None and total <= settings.survey_limit:
-            # A HEAD reads no file: where the length needs a survey that nobody has paid for, it is left out.
-            if http_method == "HEAD":
-                return plans.get(key) or await resolved.aplan(survey="nothing")
-            return await plans.get_or_make(key, lambda: resolved.aplan(survey="full"))
-        if method == "store":
-            return await plans.get_or_make(key, lambda: resolved.aplan(survey="sizes"))
-        return await resolved.aplan(survey="nothing")
+        return ZipResponse(request, plan, name, on_abort=partial(planner.forget, plan))
 
     @app.api_route("/", methods=["GET", "HEAD"], response_class=HTMLResponse, include_in_schema=False)
     async def directory_page(request: Request, number: Annotated[int, Query(alias="page", ge=1)] = 1) -> Response:

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Final
 
 from bigzip.planned import Plan
 
 MAX_ROWS: Final = 300_000
 """Entries of all kept plans together; at about 100 bytes each."""
+
+MAX_REQUESTS: Final = 10_000
 
 
 class RecentPlans:
@@ -18,6 +20,7 @@ class RecentPlans:
         self._max_rows = max_rows
         self._rows = 0
         self._plans: OrderedDict[str, Plan] = OrderedDict()
+        self._latest: OrderedDict[Hashable, str] = OrderedDict()
         self._making: dict[str, asyncio.Task[Plan]] = {}
 
     def get(self, key: str) -> Plan | None:
@@ -25,6 +28,18 @@ class RecentPlans:
         if key in self._plans:
             self._plans.move_to_end(key)
         return self._plans.get(key)
+
+    def latest(self, request: Hashable, etag: str | None) -> Plan | None:
+        """The plan that `request` was last answered with, if it is still kept and, where one is given, has this tag."""
+        plan = self.get(self._latest.get(request, ""))
+        return plan if plan is not None and etag in (None, plan.etag) else None
+
+    def answered(self, request: Hashable, key: str) -> None:
+        """Note that `request` is answered with the plan kept under `key`."""
+        self._latest.pop(request, None)
+        self._latest[request] = key
+        while len(self._latest) > MAX_REQUESTS:
+            self._latest.popitem(last=False)
 
     def forget(self, plan: Plan) -> None:
         """Keep `plan` no longer: it failed, for its files have changed in a way that their versions do not tell."""

@@ -10,20 +10,17 @@ import ctypes
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from struct import Struct
 from typing import Final
 
 from bigzip.errors import SourceChanged, SourceMissing, SourceReadError
-from bigzip.sources.source import SourceFacts
+from bigzip.sources.source import READ_SIZE, SourceFacts
 
 _VERSION_FIELDS: Final = Struct("<5Q")
 _VERSION_DIGEST_SIZE: Final = 6
 _MASK_64: Final = (1 << 64) - 1
-
-_READ_AT_ONCE: Final = 1 << 18
-"""Several pieces are on their way to a slow client at one time; with 1 MiB each, a download took 6 MB."""
 
 # O_NONBLOCK: a FIFO put in the file's place must not hang us before we see that it is no regular file.
 _READ_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY
@@ -60,8 +57,9 @@ def file_facts(status: os.stat_result) -> SourceFacts:
 class LocalDirectory:
     """A directory beneath which files are opened. Its descriptor is opened at first use and kept until `close`."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, read_size: Callable[[], int] = lambda: READ_SIZE) -> None:
         self.path = path
+        self.read_size = read_size
         self._descriptor = -1
         self._parent = ""
         self._parent_descriptor = -1
@@ -99,13 +97,9 @@ class LocalDirectory:
         Files of one directory one after the other are cheapest: the directory is opened once, beneath this one, and
         the files by name from there. One look at the file, after reading, vouches for all since the plan's look.
         """
-        parent, _, name = path.rpartition("/")
-        if parent != self._parent or self._parent_descriptor < 0:
-            self._close_parent()
-            self._parent_descriptor = self.open(parent, _LOOK_UP_FLAGS)
-            self._parent = parent
+        parent, name = self._parent_of(path)
         try:
-            descriptor = os.open(name, _READ_FLAGS, dir_fd=self._parent_descriptor)
+            descriptor = os.open(name, _READ_FLAGS, dir_fd=parent)
         except OSError as error:
             raise _open_failure(error) from error
         try:
@@ -123,6 +117,23 @@ class LocalDirectory:
                 raise SourceMissing("is not a regular file")
             raise SourceChanged("the file has changed since the archive was planned")
         return data
+
+    def version(self, path: str, /) -> str | None:
+        """The present version of a file, as `SourceRoot.version`; for one thread at a time."""
+        try:
+            parent, name = self._parent_of(path)
+            return file_version(os.stat(name, dir_fd=parent, follow_symlinks=False))
+        except (OSError, SourceMissing, SourceReadError):
+            return None
+
+    def _parent_of(self, path: str) -> tuple[int, str]:
+        """A descriptor of the directory that holds `path`, the last of which is kept open, and the name in it."""
+        parent, _, name = path.rpartition("/")
+        if parent != self._parent or self._parent_descriptor < 0:
+            self._close_parent()
+            self._parent_descriptor = self.open(parent, _LOOK_UP_FLAGS)
+            self._parent = parent
+        return self._parent_descriptor, name
 
     def _close_parent(self) -> None:
         descriptor, self._parent_descriptor = self._parent_descriptor, -1
@@ -162,7 +173,7 @@ class LocalFile:
             position, end = start, status.st_size if stop is None else stop
             while position < end:
                 try:
-                    chunk = os.pread(descriptor, min(_READ_AT_ONCE, end - position), position)
+                    chunk = os.pread(descriptor, min(self._directory.read_size(), end - position), position)
                 except OSError as error:
                     raise SourceReadError(f"reading failed at byte {position}: {error.strerror}") from error
                 if not chunk:

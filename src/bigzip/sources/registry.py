@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from bigzip.errors import InputError
 from bigzip.sources.local import LocalDirectory
-from bigzip.sources.source import AnySource
+from bigzip.sources.source import READ_SIZE, AnySource
 
 
 class SourceRoot(Protocol):
@@ -18,6 +18,10 @@ class SourceRoot(Protocol):
 
     def source(self, path: str, /) -> AnySource:
         """The source at `path`; nothing is opened yet."""
+        ...
+
+    def version(self, path: str, /) -> str | None:
+        """The present version of the source at `path`; None where it is not there, or tells none."""
         ...
 
     def read_whole(self, path: str, /, size: int, version: str) -> bytes:
@@ -37,12 +41,12 @@ class SourceRoot(Protocol):
 
 FILE_SCHEME: Final = "file"
 
-_SCHEMES: Final[dict[str, Callable[[str], SourceRoot]]] = {FILE_SCHEME: LocalDirectory}
+_SCHEMES: Final[dict[str, Callable[[str, Callable[[], int]], SourceRoot]]] = {FILE_SCHEME: LocalDirectory}
 _MAX_OPEN_ROOTS: Final = 16
 
 
-def open_root(root: str) -> SourceRoot:
-    """The place that `root` names.
+def open_root(root: str, read_size: Callable[[], int] = lambda: READ_SIZE) -> SourceRoot:
+    """The place that `root` names, whose sources ask `read_size` how many bytes to yield at a time.
 
     Raises:
         InputError: there is no such scheme.
@@ -50,14 +54,15 @@ def open_root(root: str) -> SourceRoot:
     scheme, _, rest = root.partition(":")
     if scheme not in _SCHEMES:
         raise InputError(f"sources of kind {scheme!r} are not known; known are: {', '.join(_SCHEMES)}")
-    return _SCHEMES[scheme](rest)
+    return _SCHEMES[scheme](rest, read_size)
 
 
 class OpenRoots:
     """The roots in use by one reader of a plan: the last few are kept open, so descriptors stay few."""
 
-    def __init__(self) -> None:
+    def __init__(self, read_size: Callable[[], int] = lambda: READ_SIZE) -> None:
         self._roots: OrderedDict[str, SourceRoot] = OrderedDict()
+        self._read_size = read_size
 
     def source(self, root: str, path: str) -> AnySource:
         """The source at `path` beneath `root`."""
@@ -69,7 +74,7 @@ class OpenRoots:
         if root is None:
             if len(self._roots) >= _MAX_OPEN_ROOTS:
                 self._roots.popitem(last=False)[1].close()
-            root = self._roots[name] = open_root(name)
+            root = self._roots[name] = open_root(name, self._read_size)
         else:
             self._roots.move_to_end(name)
         return root

@@ -1,0 +1,34 @@
+"""How much is made at a time: much for a client that takes it quickly, little for one of a thousand slow ones.
+
+What a client has not taken yet is in memory. Chunks of half a megabyte keep a fast client busy; a thousand slow ones
+would hold a gigabyte with them.
+"""
+
+from typing import Final
+
+MIN_CHUNK_SIZE: Final = 1 << 16
+MAX_CHUNK_SIZE: Final = 1 << 19
+
+_SLOW_SECONDS: Final = 0.1
+"""Whoever takes longer for a chunk waits for the network."""
+_PROBATION: Final = 8 << 20
+"""So many bytes must be taken quickly first: the buffers of two kernels take some megabytes from any client."""
+
+
+class Pace:
+    """The pace of one rendering. Starts slow for a client that is watched; else it stays at the largest chunks."""
+
+    def __init__(self, *, watched: bool = False) -> None:
+        self._quickly_taken = 0
+        self.chunk_size = MIN_CHUNK_SIZE if watched else MAX_CHUNK_SIZE
+        """Bytes to make at a time. A deflate block is made whole all the same."""
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether to make more before what was made is taken."""
+        return self.chunk_size == MAX_CHUNK_SIZE
+
+    def taken(self, size: int, seconds: float) -> None:
+        """Take note that the client took a chunk of `size` bytes, and how long that was."""
+        self._quickly_taken = self._quickly_taken + size if seconds < _SLOW_SECONDS else 0
+        self.chunk_size = MAX_CHUNK_SIZE if self._quickly_taken >= _PROBATION else MIN_CHUNK_SIZE

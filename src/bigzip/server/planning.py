@@ -1,0 +1,92 @@
+"""Which plan answers a request: the one that the client has begun with, one that is kept, or a new one.
+
+A plan is kept under what it was made of (names, versions, sizes), so a changed tree has another. How an entry is
+written follows from the request and from its size alone, not from what happens to be known (docs/decisions/0004).
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from bigzip.archive import Archive
+from bigzip.byterange import parse_range
+from bigzip.errors import UnsatisfiableRange
+from bigzip.planned import Plan
+from bigzip.server.plans import RecentPlans
+from bigzip.server.settings import Settings
+from bigzip.survey.index import SurveyIndex
+
+
+class Wanted(NamedTuple):
+    """What a request asks for."""
+
+    paths: tuple[str, ...]
+    method: Literal["store", "deflate", "auto"]
+    level: int | None
+    symlinks: Literal["follow", "store", "skip"]
+    collisions: Literal["refuse", "rename"]
+
+
+class Planner:
+    """Makes plans for requests, and keeps recent ones."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._plans = RecentPlans()
+        self._index = None if settings.index is None else SurveyIndex(settings.index)
+
+    async def plan(self, wanted: Wanted, http_method: str, headers: Mapping[str, str]) -> Plan:
+        """The plan for a GET or HEAD request.
+
+        Raises:
+            PlanRefused, SourceError: as `Archive.aplan`.
+        """
+        if (range_header := headers.get("range")) is not None:
+            begun = self._plans.latest(wanted, headers.get("if-range"))
+            if begun is not None and await asyncio.to_thread(_still_holds, begun, range_header):
+                return begun
+        resolved = await asyncio.to_thread(self._archive(wanted).resolve)
+        key = await asyncio.to_thread(resolved.identity)
+        self._plans.answered(wanted, key)
+        return self._plans.get(key) or await self._new_plan(resolved, key, wanted, http_method)
+
+    def forget(self, plan: Plan) -> None:
+        """Keep a plan no longer, for it failed."""
+        self._plans.forget(plan)
+
+    def _archive(self, wanted: Wanted) -> Archive:
+        archive = Archive(
+            method=wanted.method,
+            level=wanted.level,
+            root=self._settings.root,
+            symlinks=wanted.symlinks,
+            collisions=wanted.collisions,
+            index=self._index,
+        )
+        for path in wanted.paths:
+            archive.add(path or ".", path)
+        return archive
+
+    async def _new_plan(self, resolved: Archive, key: str, wanted: Wanted, http_method: str) -> Plan:
+        limit = self._settings.survey_limit
+        total = resolved.total_size
+        if total is None or total > limit:
+            if wanted.method == "store":
+                return await self._plans.get_or_make(key, lambda: resolved.aplan(survey="sizes"))
+            if self._index is not None:
+                total = await asyncio.to_thread(resolved.survey_cost)
+        # A HEAD reads no file: where the length needs a survey that nobody has paid for, it is left out.
+        if total is not None and (total <= limit if http_method == "GET" else total == 0):
+            return await self._plans.get_or_make(key, lambda: resolved.aplan(survey="full"))
+        return await resolved.aplan(survey="nothing")
+
+
+def _still_holds(plan: Plan, range_header: str) -> bool:
+    """Whether the part that is asked for can still be had of a plan."""
+    if plan.content_length is None:
+        return False
+    try:
+        part = parse_range(range_header, plan.content_length)
+    except UnsatisfiableRange:
+        return False
+    return part is not None and plan.still_holds(part.start, part.stop)
