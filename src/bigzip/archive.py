@@ -333,7 +333,8 @@ class Archive:
     def _plan(self, depth: SurveyDepth, progress: ProgressCallback | None) -> Plan:
         table = self._expanded()
         work = Survey(table, depth)
-        with closing(workers_for(self._concurrency, table)) as workers:
+        reads = depth is SurveyDepth.FULL
+        with closing(workers_for(self._concurrency if reads else Concurrency(), table)) as workers:
             for _ in iter_steps(Driver(table, work.steps(), progress, workers, self._index)):
                 raise AssertionError("a survey passes on no bytes")
         return self._frozen(work)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from bigzip.codecs.deflate import BLOCK_SIZE
 from bigzip.codecs.stored_blocks import encoded_size
 from bigzip.plan.encoding import EncodedBlock, Encoding
-from bigzip.plan.entry import Form
-from bigzip.plan.table import UNKNOWN
+from bigzip.plan.entry import Form, Method
+from bigzip.plan.table import UNKNOWN, Base, EntryTable
 
 _BLOCKS = st.lists(st.builds(EncodedBlock, st.integers(1, 2_000_000), st.integers(0, 0xFFFFFFFF)), min_size=1)
 
@@ -85,3 +85,48 @@ def test_append_row_copies_rows(entries: list[list[EncodedBlock]]) -> None:
         assert list(other.blocks(2 * index, len(blocks) * BLOCK_SIZE)) == blocks
         assert (other.form(2 * index), other.crc32(2 * index)) == (Form.DEFLATED, 2)
         assert (other.form(2 * index + 1), other.crc32(2 * index + 1)) == (Form.STORED, 1)
+
+
+_FORMS = st.one_of(st.sampled_from([Form.STORED, Form.STORED_BLOCKS, Form.STREAMED]), _BLOCKS)
+
+
+@given(st.lists(st.tuples(_FORMS, st.none() | st.integers(0, 0xFFFFFFFF), st.integers(0, 2)), max_size=8), st.data())
+def test_a_slice_has_the_rows_between(
+    rows: list[tuple[Form | list[EncodedBlock], int | None, int]], draw: st.DataObject
+) -> None:
+    """Also after rows that were given up when some of their blocks were known."""
+    encoding, table = Encoding(), EntryTable()
+    for form, crc32, strays in rows:
+        blocks = form if isinstance(form, list) else []
+        for block in blocks or [EncodedBlock(7, 7)] * (strays if form is Form.STREAMED else 0):
+            encoding.add_block(*block)
+        encoding.append(Form.DEFLATED if isinstance(form, list) else form, crc32)
+        size = len(blocks) * BLOCK_SIZE if blocks else 70_000
+        table.append(Base("file:/a"), "n", payload=b"v", size=size, mode=0, method=Method.AUTO)
+    start = draw.draw(st.integers(0, len(rows)))
+    stop = draw.draw(st.integers(start, len(rows)))
+    part = encoding.slice(table, range(start, stop))
+    assert len(part) == stop - start
+    for index, row in enumerate(range(start, stop)):
+        size = table.size(row)
+        assert (part.form(index), part.crc32(index)) == (encoding.form(row), encoding.crc32(row))
+        assert part.encoded_size(index, size) == encoding.encoded_size(row, size)
+        if part.form(index) is Form.DEFLATED:
+            assert list(part.blocks(index, size)) == list(encoding.blocks(row, size)) == rows[row][0]
+            assert part.block_start(index, 0) == 0
+            part.learn_crc32(index, 99)
+            assert encoding.crc32(row) == rows[row][1]
+
+
+@given(st.lists(_BLOCKS, min_size=1, max_size=3), _BLOCKS)
+def test_a_slice_can_be_added_to(entries: list[list[EncodedBlock]], more: list[EncodedBlock]) -> None:
+    encoding, table = deflated(*entries), EntryTable()
+    for row in range(len(encoding)):
+        size = len(entries[row // 2]) * BLOCK_SIZE
+        table.append(Base("file:/a"), "n", payload=b"v", size=size, mode=0, method=Method.AUTO)
+    part = encoding.slice(table, range(1, len(encoding)))
+    for block in more:
+        part.add_block(*block)
+    part.append(Form.DEFLATED, 3)
+    assert list(part.blocks(len(part) - 1, len(more) * BLOCK_SIZE)) == more
+    assert list(part.blocks(0, len(entries[0]) * BLOCK_SIZE)) == entries[0]

@@ -1,6 +1,7 @@
 """The table's columns: what goes in comes out, a row at a time, whatever stands beside it."""
 
 import os
+import pickle
 from typing import Any
 
 import pytest
@@ -94,6 +95,98 @@ def test_append_row_gives_another_name_and_method(fields: dict[str, Any], name: 
     assert other.payload(0) == fields["payload"]
     assert other.method(0) == method
     assert other.base(0).root == fields["base"].root
+
+
+@given(st.lists(rows(), max_size=8))
+def test_parts_are_the_columns_undecoded(rows: list[dict[str, Any]]) -> None:
+    table = filled(rows)
+    for row in range(len(table)):
+        base, name, path, payload = table.parts(row)
+        assert base == table.base(row)
+        assert name == table.name_bytes(row)
+        assert path == table.path(row).encode("utf-8", "surrogateescape")
+        assert payload == table.payload(row)
+
+
+@given(st.lists(rows(), max_size=8), st.data())
+def test_a_slice_has_the_rows_between(rows: list[dict[str, Any]], draw: st.DataObject) -> None:
+    table = filled(rows)
+    start = draw.draw(st.integers(0, len(rows)))
+    stop = draw.draw(st.integers(start, len(rows)))
+    part = table.slice(range(start, stop))
+    assert len(part) == stop - start
+    assert [read_back(part, row) for row in range(len(part))] == rows[start:stop]
+    assert [part.parts(row) for row in range(len(part))] == [table.parts(row) for row in range(start, stop)]
+    again = pickle.loads(pickle.dumps(part))
+    assert [read_back(again, row) for row in range(len(again))] == rows[start:stop]
+    assert [read_back(table, row) for row in range(len(table))] == rows
+
+
+@given(st.lists(rows(), min_size=1, max_size=8), st.data())
+def test_a_slice_of_a_slice_is_a_slice(rows: list[dict[str, Any]], draw: st.DataObject) -> None:
+    start = draw.draw(st.integers(0, len(rows) - 1))
+    part = filled(rows).slice(range(start, len(rows)))
+    inner = part.slice(range(1, len(part)))
+    assert [read_back(inner, row) for row in range(len(inner))] == rows[start + 1 :]
+
+
+def test_a_slice_leaves_out_what_other_rows_have() -> None:
+    """A batch is sent to another process: neither other rows' data nor their bases go with it."""
+    table = EntryTable()
+    for number in range(1_000):
+        base = Base(f"file:/srv/directory-{number}", f"names/{number}/")
+        table.append(base, "a", payload=b"v" * 12, size=1, mode=0, method=Method.STORE)
+    assert len(pickle.dumps(table.slice(range(5, 6)))) < 2_000
+
+
+@st.composite
+def siblings(draw: st.DrawFn) -> dict[str, Any]:
+    """The arguments of `EntryTable.append_many`, undecodable names among them."""
+    tails = draw(st.lists(st.one_of(names(), _PATHS), max_size=6))
+
+    def one_each(values: st.SearchStrategy[Any]) -> Any:
+        return draw(st.lists(values, min_size=len(tails), max_size=len(tails)))
+
+    return {
+        "base": Base("file:/a", draw(st.sampled_from(["", "top/", "\u00e9/"]))),
+        "tails": tails,
+        "versions": one_each(st.text("0123456789abcdef", max_size=12)),
+        "sizes": one_each(st.integers(0, (1 << 63) - 1)),
+        "modified": one_each(st.integers(-(1 << 62), 1 << 62)),
+        "modes": one_each(st.integers(0, 0xFFFF)),
+        "methods": one_each(st.sampled_from(Method)),
+        "level": draw(st.integers(0, 9)),
+        "comment": draw(st.binary(max_size=10)),
+    }
+
+
+@given(st.lists(rows(), max_size=3), siblings(), st.lists(rows(), max_size=2))
+def test_many_at_once_are_the_same_as_one_by_one(
+    before: list[dict[str, Any]], many: dict[str, Any], after: list[dict[str, Any]]
+) -> None:
+    at_once, one_by_one = filled(before), filled(before)
+    at_once.append_many(**many)
+    columns = (many[name] for name in ("tails", "versions", "sizes", "modified", "modes", "methods"))
+    for tail, version, size, modified, mode, method in zip(*columns, strict=True):
+        one_by_one.append(
+            many["base"],
+            tail,
+            payload=version.encode(),
+            size=size,
+            modified=modified,
+            mode=mode,
+            method=method,
+            level=many["level"],
+            comment=many["comment"],
+        )
+    for table in (at_once, one_by_one):
+        for row in after:
+            table.append(**row)
+    assert len(at_once) == len(one_by_one)
+    rows_read = [[read_back(table, row) for row in range(len(table))] for table in (at_once, one_by_one)]
+    assert rows_read[0] == rows_read[1]
+    if many["tails"]:  # without rows, the base alone is kept
+        assert at_once.identity() == one_by_one.identity()
 
 
 @given(st.lists(rows(), min_size=1, max_size=4), rows())

@@ -354,7 +354,7 @@ def test_a_reader_that_is_closed_early_leaves_nothing_open(directory: LocalDirec
     for _ in range(steps):
         next(chunks)
     assert len(os.listdir("/proc/self/fd")) == before + (2 if steps else 0)
-    chunks.close()  # type: ignore[attr-defined]  # it is a generator
+    chunks.close()
     directory.close()
     assert len(os.listdir("/proc/self/fd")) == before
 

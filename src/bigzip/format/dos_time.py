@@ -26,7 +26,9 @@ _dates: dict[int, int] = {}
 
 def encode(modified_seconds: int) -> DosTime:
     """The fields for a time in seconds since 1970-01-01 UTC, as UTC, clamped to what the fields can hold."""
-    days, seconds = divmod(min(max(modified_seconds, MIN_SECONDS), MAX_SECONDS), _SECONDS_A_DAY)
+    if not MIN_SECONDS <= modified_seconds <= MAX_SECONDS:
+        modified_seconds = MIN_SECONDS if modified_seconds < MIN_SECONDS else MAX_SECONDS
+    days, seconds = divmod(modified_seconds, _SECONDS_A_DAY)
     date = _dates.get(days)
     if date is None:
         # A file tree has few days, and datetime is the slowest part of a header.
@@ -34,9 +36,7 @@ def encode(modified_seconds: int) -> DosTime:
             _dates.clear()
         day = datetime.fromtimestamp(days * _SECONDS_A_DAY, UTC)
         date = _dates[days] = (day.year - 1980) << 9 | day.month << 5 | day.day
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return DosTime(hours << 11 | minutes << 5 | seconds >> 1, date)
+    return DosTime(seconds // 3600 << 11 | seconds // 60 % 60 << 5 | seconds % 60 >> 1, date)
 
 
 def is_valid(fields: DosTime) -> bool:

@@ -8,7 +8,7 @@ class Method(StrEnum):
     """How an entry's data is to be kept."""
 
     AUTO = "auto"
-    """Deflate, unless the type says that the data is compressed already."""
+    """Deflate, unless the type or the data itself shows that it is compressed already."""
     STORE = "store"
     DEFLATE = "deflate"
 

@@ -1,4 +1,9 @@
-"""Which method an entry gets: by its type, and for an entry of one block by what comes out."""
+"""Which method an entry gets: by its type, then by its content.
+
+An entry of one block is compressed, and stored where that is not smaller. Of a larger one a sample is compressed: the
+128 KiB in its middle, for many files begin with text and tables whatever the rest is. docs/decisions/0010 has the
+measurements.
+"""
 
 from typing import Final
 
@@ -19,10 +24,21 @@ _COMPRESSED_TYPES: Final = frozenset(
 """Endings of names whose data is compressed already."""
 
 
+SAMPLE_SIZE: Final = 1 << 17
+"""Bytes of a large entry that are compressed to see whether it is worth it."""
+_WORTHWHILE: Final = 0.95
+"""Deflate is worth it if it leaves so much of the sample, or less."""
+
+
 def method_by_type(name: str) -> Method:
-    """`STORE` for a name whose ending says that the data is compressed already, else `DEFLATE`."""
+    """`STORE` for a name whose ending says that the data is compressed already, else `AUTO`: the data decides."""
     _, dot, ending = name.rpartition(".")
-    return Method.STORE if dot and ending.lower() in _COMPRESSED_TYPES else Method.DEFLATE
+    return Method.STORE if dot and ending.lower() in _COMPRESSED_TYPES else Method.AUTO
+
+
+def is_worth_deflating(sample: bytes) -> bool:
+    """Whether data of which this is a sample becomes smaller by so much that compressing it is worth the time."""
+    return len(deflate.compress_whole(sample, level=deflate.MIN_LEVEL)) <= len(sample) * _WORTHWHILE
 
 
 def smallest(data: bytes, method: Method, level: int) -> tuple[Form, bytes]:

@@ -32,6 +32,14 @@ _DEFLATED: Final = int(CompressionMethod.DEFLATED)
 _DATA_DESCRIPTOR: Final = int(GeneralPurposeBitFlag.DATA_DESCRIPTOR)
 _UTF_8: Final = int(GeneralPurposeBitFlag.UTF_8)
 _MADE_BY: Final = MADE_BY_UNIX | VersionNeeded.ZIP64
+# Members of enumerations as plain numbers, for a million headers: looking one up takes as long as adding two.
+_FORM_STORED: Final = int(Form.STORED)
+_FORM_STORED_BLOCKS: Final = int(Form.STORED_BLOCKS)
+_ZIP64: Final = int(VersionNeeded.ZIP64)
+_VERSION_STORED: Final = int(VersionNeeded.STORED)
+_VERSION_DEFLATED: Final = int(VersionNeeded.DEFLATED_OR_DIRECTORY)
+_FILE_TYPE: Final = stat.S_IFMT(0xFFFF)
+_DIRECTORY: Final = stat.S_IFDIR
 _NO_TIME: Final = dos_time.encode(dos_time.MIN_SECONDS)
 
 
@@ -50,7 +58,7 @@ class Facts(NamedTuple):
 
 def has_descriptor(form: Form) -> bool:
     """Whether CRC-32 and sizes follow the data."""
-    return form >= Form.STORED_BLOCKS
+    return form >= _FORM_STORED_BLOCKS
 
 
 def is_wide(form: Form, size: int, encoded_size: int) -> bool:
@@ -70,19 +78,20 @@ def _has_timestamp(modified: int | None) -> "TypeIs[int]":
 
 def _is_zip64(facts: Facts) -> bool:
     """Whether the central header needs zip64 fields, and a reader that knows them."""
-    return facts.wide or facts.size >= MAX_32 or facts.encoded_size >= MAX_32 or facts.offset >= MAX_32
+    _, size, encoded_size, _, wide, offset = facts
+    return wide or size >= MAX_32 or encoded_size >= MAX_32 or offset >= MAX_32
 
 
 def _version_needed(facts: Facts, mode: int) -> int:
     if _is_zip64(facts):
-        return VersionNeeded.ZIP64
-    if facts.form == Form.STORED and not stat.S_ISDIR(mode):
-        return VersionNeeded.STORED
-    return VersionNeeded.DEFLATED_OR_DIRECTORY
+        return _ZIP64
+    if facts[0] == _FORM_STORED and mode & _FILE_TYPE != _DIRECTORY:
+        return _VERSION_STORED
+    return _VERSION_DEFLATED
 
 
 def _flags(form: Form, name: bytes, comment: bytes) -> int:
-    flags = _DATA_DESCRIPTOR if has_descriptor(form) else 0
+    flags = _DATA_DESCRIPTOR if form >= _FORM_STORED_BLOCKS else 0
     return flags if name.isascii() and comment.isascii() else flags | _UTF_8
 
 
@@ -97,10 +106,9 @@ def local_header_size(table: EntryTable, row: int, *, wide: bool) -> int:
 def local_header(table: EntryTable, row: int, facts: Facts) -> bytes:
     """The row's local file header."""
     form, size, encoded_size, crc32, wide, _ = facts
-    name = table.name_bytes(row)
-    modified = table.modified(row)
+    name, modified, mode, comment = table.header_fields(row)
     extra = b""
-    if form >= Form.STORED_BLOCKS:
+    if form >= _FORM_STORED_BLOCKS:
         crc32 = size = encoded_size = 0
     if wide:
         extra = zip64_extended_information.encode_local(original_size=size, compressed_size=encoded_size)
@@ -109,9 +117,9 @@ def local_header(table: EntryTable, row: int, facts: Facts) -> bytes:
         extra += extended_timestamp.encode(modified)
     time, date = _NO_TIME if modified is None else dos_time.encode(modified)
     return encode_local_header(
-        _version_needed(facts, table.mode(row)),
-        _flags(form, name, table.comment(row)),
-        _STORED if form == Form.STORED else _DEFLATED,
+        _version_needed(facts, mode),
+        _flags(form, name, comment),
+        _STORED if form == _FORM_STORED else _DEFLATED,
         time,
         date,
         crc32,
@@ -152,10 +160,7 @@ def central_header_size(table: EntryTable, row: int, facts: Facts) -> int:
 def central_header(table: EntryTable, row: int, facts: Facts) -> bytes:
     """The row's central directory header."""
     form, size, encoded_size, crc32, _, offset = facts
-    name = table.name_bytes(row)
-    comment = table.comment(row)
-    mode = table.mode(row)
-    modified = table.modified(row)
+    name, modified, mode, comment = table.header_fields(row)
     disk, extra = 0, b""
     if _is_zip64(facts):
         extra = zip64_extended_information.encode_central(
@@ -170,7 +175,7 @@ def central_header(table: EntryTable, row: int, facts: Facts) -> bytes:
         _MADE_BY,
         _version_needed(facts, mode),
         _flags(form, name, comment),
-        _STORED if form == Form.STORED else _DEFLATED,
+        _STORED if form == _FORM_STORED else _DEFLATED,
         time,
         date,
         crc32,
@@ -178,7 +183,7 @@ def central_header(table: EntryTable, row: int, facts: Facts) -> bytes:
         size,
         disk,
         0,
-        mode << 16 | MSDOS_DIRECTORY if stat.S_ISDIR(mode) else mode << 16,
+        mode << 16 | MSDOS_DIRECTORY if mode & _FILE_TYPE == _DIRECTORY else mode << 16,
         offset,
         name,
         extra,

@@ -23,8 +23,8 @@ class Remembered(NamedTuple):
     crc32: int
     """Of the data."""
     blocks: bytes | None
-    """The encoded size and CRC-32 of each deflate block, packed `<II`; empty where deflate did not make the data
-    smaller, so that it is stored; None where only the CRC-32 is known."""
+    """The encoded size and CRC-32 of each deflate block, packed `<II`; empty where the data is stored, for deflate did
+    not make it smaller, or not by enough; None where only the CRC-32 is known."""
 
 
 class Index(Protocol):
@@ -64,9 +64,11 @@ def key(table: EntryTable, row: int) -> bytes:
 
 def codec(table: EntryTable, row: int) -> str:
     """What decides the row's encoded bytes, besides its data."""
-    if table.method(row) is Method.STORE:
+    method = table.method(row)
+    if method is Method.STORE:
         return CHECKSUM_ALONE
-    return deflate.codec_name(table.level(row) or deflate.DEFAULT_LEVEL)
+    name = deflate.codec_name(table.level(row) or deflate.DEFAULT_LEVEL)
+    return f"auto, {name}" if method is Method.AUTO else name
 
 
 def pack_blocks(blocks: Iterable[EncodedBlock]) -> bytes:

@@ -162,6 +162,17 @@ class EntryTable:
         end = self._heap.index(0, start)
         return self._prefixes[self._base[row]] + self._heap[start:end]
 
+    def header_fields(self, row: int) -> tuple[bytes, int | None, int, bytes]:
+        """The row's name, time of modification, mode and comment at once: what its headers tell of the source."""
+        start = self._ends[row - 1] if row else 0
+        modified = self._modified[row]
+        return (
+            self._prefixes[self._base[row]] + self._heap[start : self._heap.index(0, start)],
+            None if modified == _NO_TIME else modified,
+            self._modes[row],
+            self._comments.get(row, b"") if self._comments else b"",
+        )
+
     def name_length(self, row: int) -> int:
         """The length in bytes of `name_bytes(row)`."""
         start = self._ends[row - 1] if row else 0
@@ -250,6 +261,16 @@ class EntryTable:
     def has_version(self, row: int) -> bool:
         """Whether the row's payload is its source's version."""
         return self.base(row).root != DATA_ROOT and bool(self.payload(row))
+
+    def is_alone(self, row: int) -> bool:
+        """Whether all that is needed to read the row's data is in the table, and vouches for it."""
+        root = self._bases[self._base[row]].root
+        # A version is never empty, and has no NUL in it as there is before an absent one.
+        return root == DATA_ROOT or (root != OBJECT_ROOT and self._heap[self._ends[row] - 1] != 0)
+
+    def sizes(self, rows: range) -> "array[int]":
+        """The sizes of consecutive rows."""
+        return self._sizes[rows.start : rows.stop]
 
     def total_size(self) -> int | None:
         """The bytes of data in all rows, or None where a row's size is unknown."""

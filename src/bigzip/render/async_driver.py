@@ -14,17 +14,19 @@ async def aiter_steps(driver: Driver) -> AsyncGenerator[bytes, None]:
     reply: bytes | SourceError | None = None
     try:
         while True:
-            if work is None:
+            item: Advance = Signal.BLOCKS
+            if reply is None and driver.pace.is_fast:
+                item = driver.advance_now()  # a turn to a thread and back takes longer than reading from memory
+            if item is Signal.BLOCKS:
                 work = loop.run_in_executor(None, driver.advance, reply)
-            item = await asyncio.shield(work)
-            work = reply = None
+                item = await asyncio.shield(work)
+            reply = None
             match item:
                 case bytes():
-                    if driver.pace.is_fast:  # the next one is made while this one is taken
-                        work = loop.run_in_executor(None, driver.advance)
                     started = loop.time()
                     yield item
                     driver.pace.taken(len(item), loop.time() - started)
+                    await asyncio.sleep(0)  # others have their turn, however fast this client is
                 case Signal.AWAIT_DATA:
                     reply = await driver.read_source()
                 case Signal.END:

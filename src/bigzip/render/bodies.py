@@ -10,9 +10,11 @@ from functools import partial
 from bigzip.codecs import deflate, stored_blocks
 from bigzip.codecs.checksum import crc32, crc32_combine
 from bigzip.errors import EncoderChanged, SourceChanged
+from bigzip.plan import method
 from bigzip.plan.encoding import Encoding
 from bigzip.plan.entry import Form
 from bigzip.plan.layout import Layout
+from bigzip.plan.method import SAMPLE_SIZE
 from bigzip.plan.remembered import Remembered
 from bigzip.plan.table import EntryTable
 from bigzip.render.locate import Batch, Body, Learn, Vouch, locate
@@ -32,7 +34,7 @@ def render_range(layout: Layout, start: int, stop: int, pace: Pace) -> Steps[Non
     """The steps that render the archive's bytes `[start, stop)`."""
     table, encoding = layout.table, layout.encoding
     pipeline = Pipeline()
-    for segment in locate(layout, start, stop, lambda: pace.chunk_size):
+    for segment in locate(layout, start, stop, lambda: pace.batch_size):
         match segment:
             case bytes():
                 yield from pipeline.put(segment)
@@ -58,13 +60,10 @@ def _batch(layout: Layout, rows: range, pipeline: Pipeline) -> Steps[None]:
             yield Forget(rows[index])
             raise error
         assert len(result.body) == end - offset, "a batch fills its place in the layout"
-        learned = []
-        for row, checksum in zip(rows, result.crc32s, strict=True):
-            if encoding.crc32(row) is None:
-                encoding.learn_crc32(row, checksum)
-                learned.append((row, Remembered(checksum, None)))
-        if learned:
-            yield Learned(learned)
+        learned = [row for row in rows if encoding.crc32(row) is None]
+        for row in learned:
+            encoding.learn_crc32(row, result.crc32s[row - rows.start])
+        yield Learned((row, Remembered(result.crc32s[row - rows.start], None)) for row in learned)
         yield result.body
 
     yield from pipeline.submit(submit_batch(table, rows, encoding, offset=offset), finish)
@@ -178,6 +177,16 @@ def compress_blocks(
         task = CompressBlock(data, level, dictionary, final=index == count - 1, whole=count == 1)
         yield from pipeline.submit(Submit(task), partial(finish, index))
         dictionary = data[-deflate.DICTIONARY_SIZE :]
+
+
+def is_worth_deflating(table: EntryTable, row: int) -> Steps[bool]:
+    """The steps that find out, by a sample, whether to deflate a row of known size and several blocks."""
+    start = (table.size(row) - SAMPLE_SIZE) // 2
+    intake = Intake()
+    yield Open(row, start, start + SAMPLE_SIZE)
+    sample = yield from intake.take(SAMPLE_SIZE)
+    yield from intake.finish()
+    return method.is_worth_deflating(sample)
 
 
 def vouch(row: int) -> Steps[None]:

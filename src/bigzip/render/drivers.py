@@ -43,6 +43,7 @@ class Signal(Enum):
     """What a driver can answer besides bytes."""
 
     AWAIT_DATA = "a source that needs the event loop must be read before the driver can go on"
+    BLOCKS = "a file or a worker must be waited for before the driver can go on"
     END = "the archive is complete"
 
 
@@ -75,6 +76,7 @@ class Driver:
         self._pieces: list[bytes] = []
         self._pieces_size = 0
         self._held: list[Advance] = []
+        self._interrupted: Step | Signal | None = None
         self._bytes_read = 0
         self._reported = (0, -_REPORT_ROWS)  # so that opening the first source is told
         self._bytes_total = table.total_size() if progress else None
@@ -89,19 +91,21 @@ class Driver:
             SourceError: a source failed; it names its entry.
             EncoderChanged: a block is compressed to other bytes than when it was surveyed.
         """
+        return self._advance(reply, may_block=True)
+
+    def advance_now(self) -> Advance:
+        """As `advance`, where nothing must be waited for; else `Signal.BLOCKS`, and `advance` goes on from there."""
+        return self._advance(None, may_block=False)
+
+    def _advance(self, reply: object, *, may_block: bool) -> Advance:
         if self._held:
             return self._held.pop()
         while True:
-            try:
-                step = self._next_step(reply)
-            except StopIteration:
-                self._close_reader()
-                self.remember()
-                self._report(len(self._table))
-                return self._after_pieces(Signal.END)
-            except SourceError as error:
-                raise error if error.entry is not None else error.of_entry(self._entry_name()) from error
+            step, self._interrupted = self._interrupted or self._next_step(reply), None
             reply = None
+            if not may_block and self._blocks(step):
+                self._interrupted = step
+                return Signal.BLOCKS
             match step:
                 case bytes():
                     if (chunk := self._collect(step)) is not None:
@@ -114,8 +118,27 @@ class Driver:
                     reply = self._open(row, start, stop)
                 case Overwrite() | Kept():
                     return self._after_pieces(step)
+                case Signal():
+                    return self._end()
                 case _:
                     reply = self._work(step)
+
+    def _end(self) -> Advance:
+        self._close_reader()
+        self.remember()
+        self._report(len(self._table))
+        return self._after_pieces(Signal.END)
+
+    def _blocks(self, step: Step | Signal) -> bool:
+        """Whether the step may have to wait: all but passing on bytes, and reading what is in memory."""
+        match step:
+            case bytes():
+                return False
+            case Pull():
+                is_at_hand = getattr(self._reader, "is_at_hand", None)
+                return self._async_reader is None and (is_at_hand is None or not is_at_hand())
+            case _:
+                return True
 
     async def read_source(self) -> bytes | SourceError:
         """Read on in the source that needs the event loop: what `advance` wants after `Signal.AWAIT_DATA`."""
@@ -166,10 +189,16 @@ class Driver:
             self._report(self._row)
         return result
 
-    def _next_step(self, reply: object) -> Step:
-        if reply is None:
-            return next(self._steps)
-        return self._steps.throw(reply) if isinstance(reply, SourceError) else self._steps.send(reply)
+    def _next_step(self, reply: object) -> Step | Signal:
+        """The next thing to do; `Signal.END` after the last."""
+        try:
+            if reply is None:
+                return next(self._steps)
+            return self._steps.throw(reply) if isinstance(reply, SourceError) else self._steps.send(reply)
+        except StopIteration:
+            return Signal.END
+        except SourceError as error:
+            raise error if error.entry is not None else error.of_entry(self._entry_name()) from error
 
     def _open(self, row: int, start: int, stop: int | None) -> SourceError | None:
         self._close_reader()

@@ -1,6 +1,7 @@
 """What a driver asks and tells the index, by row."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Final
 
 from bigzip.plan import remembered
@@ -52,7 +53,7 @@ class Memory:
             known.update(zip(some, index.recall([remembered.key(table, row) for row in some], codec), strict=True))
         return [known[row] for row in rows]
 
-    def _learn(self, facts: list[tuple[int, Remembered]]) -> None:
+    def _learn(self, facts: Iterable[tuple[int, Remembered]]) -> None:
         if self._index is None:
             return
         for row, fact in facts:

@@ -8,22 +8,23 @@ that is completed afterwards.
 from array import array
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import accumulate
 from typing import Final
 
 from bigzip.codecs import deflate, stored_blocks
 from bigzip.codecs.checksum import crc32, crc32_combine
 from bigzip.errors import EncoderChanged, EntryProblem, SourceChanged, SourceError, SourceMissing
-from bigzip.plan import records
+from bigzip.plan import method, records
 from bigzip.plan.batches import batch_at
 from bigzip.plan.encoding import EncodedBlock, Encoding
 from bigzip.plan.entry import Form, Method
 from bigzip.plan.layout import ROWS_A_RUN, end_records
-from bigzip.plan.method import smallest
+from bigzip.plan.method import SAMPLE_SIZE, smallest
 from bigzip.plan.records import Facts
 from bigzip.plan.remembered import Remembered, pack_blocks
 from bigzip.plan.report import missing_report
 from bigzip.plan.table import UNKNOWN, EntryTable
-from bigzip.render.bodies import render_body, submit_batch, vouch
+from bigzip.render.bodies import is_worth_deflating, render_body, submit_batch, vouch
 from bigzip.render.pace import Pace
 from bigzip.render.steps import Intake, Kept, Learned, Open, Overwrite, Pipeline, Run, Steps, Submit
 from bigzip.render.tasks import CompressBlock, CompressedBlock, EncodeBatch, EncodedBatch, check_crc32
@@ -43,6 +44,16 @@ class _Written:
     crc32s: "array[int]" = field(default_factory=lambda: array("I"))
     wides: bytearray = field(default_factory=bytearray)
     offsets: "array[int]" = field(default_factory=lambda: array("Q"))
+
+    def extend(self, rows: range, sizes: "array[int]", result: EncodedBatch, offset: int) -> None:
+        """Add the rows of a batch that begins at `offset`, none of which failed."""
+        self.rows.extend(rows)
+        self.forms.extend(result.forms)
+        self.sizes.extend(sizes)
+        self.encoded_sizes.extend(result.encoded_sizes.tolist())
+        self.crc32s.extend(result.crc32s)
+        self.wides.extend(bytes(len(rows)))
+        self.offsets.extend(accumulate(result.row_sizes[:-1], initial=offset))
 
     def append(self, row: int, facts: Facts) -> None:
         self.rows.append(row)
@@ -108,7 +119,7 @@ class OnePass:
     def _rows(self) -> Steps[None]:
         row, stop = 0, len(self._table)
         while row < stop:
-            if batch := batch_at(self._table, row, stop, self._pace.chunk_size):
+            if batch := batch_at(self._table, row, stop, self._pace.batch_size):
                 yield from self._batch(batch)
                 row = batch.stop
                 continue
@@ -121,7 +132,7 @@ class OnePass:
 
     def _batch(self, rows: range) -> Steps[None]:
         submit = submit_batch(self._table, rows, self._encoding, offset=self._offset)
-        task = submit.task
+        table, task = self._table, submit.task
         assert isinstance(task, EncodeBatch)
 
         def finish(result: EncodedBatch) -> Steps[None]:
@@ -129,26 +140,28 @@ class OnePass:
                 if isinstance(result.body, Kept):
                     result.body.drop()
                 result = yield Run(task.at(self._offset))
-            learned = []
-            for index, row in enumerate(rows):
-                if error := result.errors.get(index):
-                    self._miss(row, error)
-                    continue
-                learned.append((row, result.remembered(index, self._table.method(row))))
-                facts = Facts(
-                    Form(result.forms[index]),
-                    self._table.size(row),
-                    result.encoded_sizes[index],
-                    result.crc32s[index],
-                    False,
-                    self._offset,
-                )
-                self._offset += result.row_sizes[index]
-                self._written.append(row, facts)
-            yield Learned(learned)
+            if result.errors:
+                self._append_others(rows, result)
+            else:
+                self._written.extend(rows, table.sizes(rows), result, self._offset)
+            self._offset += len(result.body)
+            yield Learned(result.facts(table, rows))
             yield result.body
 
         yield from self._pipeline.submit(submit, finish)
+
+    def _append_others(self, rows: range, result: EncodedBatch) -> None:
+        """Note the rows of a batch that did not fail, and miss the others."""
+        offset = self._offset
+        for index, row in enumerate(rows):
+            if error := result.errors.get(index):
+                self._miss(row, error)
+                continue
+            form, crc32 = Form(result.forms[index]), result.crc32s[index]
+            self._written.append(
+                row, Facts(form, self._table.size(row), result.encoded_sizes[index], crc32, False, offset)
+            )
+            offset += result.row_sizes[index]
 
     def _miss(self, row: int, error: SourceError | EncoderChanged) -> None:
         """Go on without a row whose source is missing, if that is wanted."""
@@ -175,9 +188,12 @@ class OnePass:
 
     def _streamed_row(self, row: int) -> Steps[None]:
         intake = Intake()
-        size = self._table.size(row)
-        yield Open(row, 0, None if size == UNKNOWN else size)
+        table, size = self._table, self._table.size(row)
+        is_auto, stores = table.method(row) is Method.AUTO, table.method(row) is Method.STORE
         try:
+            if is_auto and size > deflate.BLOCK_SIZE and table.is_alone(row):
+                is_auto, stores = False, not (yield from is_worth_deflating(table, row))
+            yield Open(row, 0, None if size == UNKNOWN else size)
             data = yield from intake.take_up_to(deflate.BLOCK_SIZE)
         except SourceMissing as missing:
             self._miss(row, missing)
@@ -186,7 +202,7 @@ class OnePass:
             yield from self._pipeline.flush()
             facts = yield from self._small(row, data)
             yield from self._end_row(row, facts)
-        elif self._table.method(row) is Method.STORE:
+        elif stores or (is_auto and not method.is_worth_deflating(data[:SAMPLE_SIZE])):
             yield from self._pipeline.flush()
             yield from self._large_stored(row, data, intake)
         else:
@@ -216,7 +232,8 @@ class OnePass:
         facts = Facts(form, max(size, 0), 0, 0, records.is_wide(form, size, encoded_size), self._offset)
         yield self._counted(records.local_header(self._table, row, facts))
         total, checksum = yield from (self._copy if completes else self._frame)(data, intake)
-        yield Learned([(row, Remembered(checksum, None))])
+        blocks = None if self._table.method(row) is Method.STORE else b""
+        yield Learned([(row, Remembered(checksum, blocks))])
         yield from self._complete(row, facts._replace(size=total, crc32=checksum), completes=completes)
 
     def _large_deflated(self, row: int, data: bytes, intake: Intake) -> Steps[None]:

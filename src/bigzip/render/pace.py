@@ -1,13 +1,15 @@
 """How much is made at a time: much for a client that takes it quickly, little for one of a thousand slow ones.
 
-What a client has not taken yet is in memory. Chunks of half a megabyte keep a fast client busy; a thousand slow ones
-would hold a gigabyte with them.
+What a client has not taken yet is in memory. Chunks of a quarter megabyte keep a fast client busy; a thousand
+slow ones would hold half a gigabyte with them.
 """
 
 from typing import Final
 
+from bigzip.plan.batches import MAX_BYTES
+
 MIN_CHUNK_SIZE: Final = 1 << 16
-MAX_CHUNK_SIZE: Final = 1 << 19
+MAX_CHUNK_SIZE: Final = 1 << 18
 
 _SLOW_SECONDS: Final = 0.1
 """Whoever takes longer for a chunk waits for the network."""
@@ -20,12 +22,18 @@ class Pace:
 
     def __init__(self, *, watched: bool = False) -> None:
         self._quickly_taken = 0
+        self._is_watched = watched
         self.chunk_size = MIN_CHUNK_SIZE if watched else MAX_CHUNK_SIZE
         """Bytes to make at a time. A deflate block is made whole all the same."""
 
     @property
+    def batch_size(self) -> int:
+        """Bytes of data of small rows to encode in one go."""
+        return self.chunk_size if self._is_watched else MAX_BYTES
+
+    @property
     def is_fast(self) -> bool:
-        """Whether to make more before what was made is taken."""
+        """Whether the client takes things as quickly as they can be made."""
         return self.chunk_size == MAX_CHUNK_SIZE
 
     def taken(self, size: int, seconds: float) -> None:

@@ -110,12 +110,13 @@ class _Process:
         self.send(Encode(task))
         return _PendingBatch(self)
 
-    def send(self, command: Command) -> None:
-        """Give a command; they are carried out in order."""
+    def send(self, command: Command, *, now: bool = True) -> None:
+        """Give a command; they are carried out in order. One that nobody waits for may leave with the next."""
         try:
             stdin = cast("BinaryIO", self._process.stdin)
             pickle.dump(command, stdin, pickle.HIGHEST_PROTOCOL)
-            stdin.flush()
+            if now:
+                stdin.flush()
         except BrokenPipeError as error:
             raise _gone() from error
 
@@ -165,10 +166,10 @@ class _RemoteBody(Kept):
         return self._size
 
     def write_to(self, path: str, offset: int) -> None:
-        self._process.send(Write(path, offset))
+        self._process.send(Write(path, offset), now=False)
 
     def drop(self) -> None:
-        self._process.send(Drop())
+        self._process.send(Drop(), now=False)
 
 
 def _write_failure(error: OSError) -> OutputError:

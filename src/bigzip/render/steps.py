@@ -17,9 +17,10 @@ What goes wrong in the driver is thrown into the generator. So all that decides 
 I/O, and the drivers with and without an event loop are short loops.
 """
 
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Generator
-from typing import Any, Final, NamedTuple, Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Generator, Iterable
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from bigzip.errors import SourceChanged
 from bigzip.plan.remembered import Remembered
@@ -44,21 +45,20 @@ class Overwrite(NamedTuple):
     data: bytes
 
 
-@runtime_checkable
-class Kept(Protocol):
+class Kept(ABC):
     """Bytes that a worker keeps, and writes to a file itself. Only outputs that are files take them."""
 
+    @abstractmethod
     def __len__(self) -> int:
         """How many they are."""
-        ...
 
+    @abstractmethod
     def write_to(self, path: str, offset: int) -> None:
         """Have them written at `offset` of a file, once."""
-        ...
 
+    @abstractmethod
     def drop(self) -> None:
         """Forget them."""
-        ...
 
 
 class Task(Protocol):
@@ -101,9 +101,9 @@ class Recall(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """What was found out about rows' data."""
+    """What was found out about rows' data; not looked at where there is no index."""
 
-    facts: list[tuple[int, Remembered]]
+    facts: Iterable[tuple[int, Remembered]]
 
 
 class Forget(NamedTuple):

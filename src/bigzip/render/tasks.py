@@ -4,6 +4,7 @@ A task holds all it needs, so it runs in any thread; a batch, which reads its so
 """
 
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -92,11 +93,15 @@ class EncodedBatch:
         """The one block of a deflated row."""
         return EncodedBlock(self.encoded_sizes[index], self.encoded_crc32s[index])
 
-    def remembered(self, index: int, method: Method) -> Remembered:
-        """What is to be remembered of a row that was to be encoded by `method`."""
-        if self.forms[index] == Form.DEFLATED:
-            return Remembered(self.crc32s[index], pack_blocks([self.block(index)]))
-        return Remembered(self.crc32s[index], None if method is Method.STORE else b"")
+    def facts(self, table: EntryTable, rows: range) -> Iterator[tuple[int, Remembered]]:
+        """What is to be remembered of the batch's rows, which are these of a table."""
+        for index, row in enumerate(rows):
+            if index in self.errors:
+                continue
+            blocks = None if table.method(row) is Method.STORE else b""
+            if self.forms[index] == Form.DEFLATED:
+                blocks = pack_blocks([self.block(index)])
+            yield row, Remembered(self.crc32s[index], blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,29 +163,29 @@ class EncodeBatch:
         table, encoding = self.table, self.encoding
         data = self._read(row, roots)
         checksum = crc32(data)
-        form = Form.STREAMED if encoding is None else encoding.form(row)
         check_crc32(checksum, table.crc32(row))
+        form = Form.STREAMED
         if encoding is not None:
+            form = encoding.form(row)
             check_crc32(checksum, encoding.crc32(row))
         encoded, encoded_checksum = data, 0
-        match form:
-            case Form.STREAMED:
-                form, encoded = smallest(data, table.method(row), table.level(row))
-                if form is Form.DEFLATED:
-                    encoded_checksum = crc32(encoded)
-            case Form.DEFLATED:
-                assert encoding is not None
-                encoded = deflate.compress_whole(data, level=table.level(row) or deflate.DEFAULT_LEVEL)
+        if form == Form.STREAMED:
+            form, encoded = smallest(data, table.method(row), table.level(row))
+            if form == Form.DEFLATED:
                 encoded_checksum = crc32(encoded)
-                check_block(EncodedBlock(len(encoded), encoded_checksum), encoding, table, row, 0)
-            case Form.STORED_BLOCKS:
-                encoded = stored_blocks.encode(data, position=0, size=len(data))
+        elif form == Form.DEFLATED:
+            assert encoding is not None
+            encoded = deflate.compress_whole(data, level=table.level(row) or deflate.DEFAULT_LEVEL)
+            encoded_checksum = crc32(encoded)
+            check_block(EncodedBlock(len(encoded), encoded_checksum), encoding, table, row, 0)
+        elif form == Form.STORED_BLOCKS:
+            encoded = stored_blocks.encode(data, position=0, size=len(data))
         row_size = 0
         if self.offset is not None:
             facts = Facts(form, len(data), len(encoded), checksum, False, offset)
-            row_pieces = records.local_header(table, row, facts), encoded, records.descriptor(facts)
-            pieces += row_pieces
-            row_size = sum(map(len, row_pieces))
+            header, descriptor = records.local_header(table, row, facts), records.descriptor(facts)
+            pieces += (header, encoded, descriptor)
+            row_size = len(header) + len(encoded) + len(descriptor)
         result.append(form, checksum, len(encoded), encoded_checksum, row_size)
         return row_size
 
@@ -189,9 +194,7 @@ class EncodeBatch:
         if base.root == DATA_ROOT:
             return payload
         root = roots.root(base.root)
-        return root.read_whole(
-            path.decode("utf-8", "surrogateescape"), size=self.table.size(row), version=payload.decode("ascii")
-        )
+        return root.read_whole(path.decode("utf-8", "surrogateescape"), self.table.size(row), payload.decode("ascii"))
 
 
 def check_crc32(actual: int, expected: int | None) -> None:

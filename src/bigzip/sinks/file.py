@@ -5,6 +5,7 @@ wrong before, nothing stands under the final name that was not there already, an
 the process is killed. A target that is there and is no regular file (a device, a FIFO) is written to directly.
 """
 
+import ctypes
 import os
 import secrets
 import stat
@@ -19,6 +20,17 @@ PARTIAL_GLOB: Final = f".bigzip-{'?' * 16}.partial"
 """The names of archives that are being written, or were when the process was killed."""
 
 _NEW_FILE_MODE: Final = 0o666
+
+
+_SENT_AT_ONCE: Final = 16 << 20
+_SYNC_FILE_RANGE_WRITE: Final = 2
+_sync_file_range = getattr(ctypes.CDLL(None), "sync_file_range", None)
+
+
+def _send_to_disk(descriptor: int, start: int, stop: int) -> None:
+    """Have the system begin to write `[start, stop)` of a file to its disk, so that little is left when all must be."""
+    if _sync_file_range is not None:
+        _sync_file_range(descriptor, ctypes.c_int64(start), ctypes.c_int64(stop - start), _SYNC_FILE_RANGE_WRITE)
 
 
 class FileSink:
@@ -36,6 +48,7 @@ class FileSink:
         self.can_overwrite = can_overwrite
         self._start = file.tell() if can_overwrite else 0
         self.size = 0
+        self._sent_to_disk = 0
 
     def put(self, item: bytes | Kept | Overwrite) -> None:
         """Append bytes, or replace some that were written before.
@@ -57,6 +70,10 @@ class FileSink:
                 item.write_to(self.path, self._start + self.size)
                 self.size += len(item)
                 self._file.seek(self._start + self.size)
+            if self.path is not None and self.size - self._sent_to_disk >= _SENT_AT_ONCE:
+                # What others have yet to write is sent the next time, or at the end.
+                _send_to_disk(self._file.fileno(), self._sent_to_disk, self.size)
+                self._sent_to_disk = self.size
         except BrokenPipeError:
             raise
         except OSError as error:

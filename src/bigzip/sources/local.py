@@ -10,7 +10,7 @@ import ctypes
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import blake2b
 from struct import Struct
 from typing import Final
@@ -24,6 +24,8 @@ _MASK_64: Final = (1 << 64) - 1
 
 # O_NONBLOCK: a FIFO put in the file's place must not hang us before we see that it is no regular file.
 _READ_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY
+_READ_NOW: Final[int] = getattr(os, "RWF_NOWAIT", 0)
+"""For preadv2(2) on Linux: fail where a disk would have to be waited for."""
 _DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW
 _LOOK_UP_FLAGS: Final = _DIRECTORY_FLAGS | os.O_PATH
 
@@ -164,26 +166,75 @@ class LocalFile:
         finally:
             os.close(descriptor)
 
-    def read(self, start: int, stop: int | None, *, version: str | None) -> Iterator[bytes]:
-        descriptor = self._directory.open(self._path)
+    def read(self, start: int, stop: int | None, *, version: str | None) -> "LocalReader":
+        return LocalReader(self._directory, self._path, start, stop, version)
+
+
+class LocalReader:
+    """A file that is being read: an iterator of its pieces, as `Source.read`. Opened when it is asked for the first."""
+
+    def __init__(self, directory: LocalDirectory, path: str, start: int, stop: int | None, version: str | None) -> None:
+        self._directory = directory
+        self._path = path
+        self._position = start
+        self._stop = stop
+        self._version = version
+        self._descriptor = -1
+        self._is_done = False
+        self._end = 0
+
+    def __iter__(self) -> "LocalReader":
+        return self
+
+    def __next__(self) -> bytes:
+        if self._is_done:
+            raise StopIteration
         try:
-            status = _regular_status(descriptor)
-            if version is not None and file_version(status) != version:
-                raise SourceChanged("the file has changed since the archive was planned")
-            position, end = start, status.st_size if stop is None else stop
-            while position < end:
-                try:
-                    chunk = os.pread(descriptor, min(self._directory.read_size(), end - position), position)
-                except OSError as error:
-                    raise SourceReadError(f"reading failed at byte {position}: {error.strerror}") from error
-                if not chunk:
-                    raise SourceChanged(f"the file ended at byte {position}, {end - position} bytes too early")
-                position += len(chunk)
-                if position >= end and _was_written_to(status, os.fstat(descriptor)):
-                    raise SourceChanged("the file was changed while it was read")
-                yield chunk
-        finally:
+            if self._descriptor < 0:
+                self._open()
+            if self._position >= self._end:
+                raise StopIteration
+            return self._read()
+        except BaseException:
+            self.close()
+            raise
+
+    def is_at_hand(self) -> bool:
+        """Whether the next piece is in memory, as far as its last byte tells, so that no disk must be waited for."""
+        last = min(self._position + self._directory.read_size(), self._end) - 1 if self._descriptor >= 0 else -1
+        if last < self._position or not _READ_NOW:
+            return False
+        try:
+            return os.preadv(self._descriptor, [bytearray(1)], last, _READ_NOW) == 1
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Close the file; repeatable."""
+        self._is_done = True
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
             os.close(descriptor)
+
+    def _open(self) -> None:
+        self._descriptor = self._directory.open(self._path)
+        self._status = status = _regular_status(self._descriptor)
+        if self._version is not None and file_version(status) != self._version:
+            raise SourceChanged("the file has changed since the archive was planned")
+        self._end = status.st_size if self._stop is None else self._stop
+
+    def _read(self) -> bytes:
+        position, end = self._position, self._end
+        try:
+            chunk = os.pread(self._descriptor, min(self._directory.read_size(), end - position), position)
+        except OSError as error:
+            raise SourceReadError(f"reading failed at byte {position}: {error.strerror}") from error
+        if not chunk:
+            raise SourceChanged(f"the file ended at byte {position}, {end - position} bytes too early")
+        self._position += len(chunk)
+        if self._position >= end and _was_written_to(self._status, os.fstat(self._descriptor)):
+            raise SourceChanged("the file was changed while it was read")
+        return chunk
 
 
 def _open_failure(error: OSError) -> SourceMissing | SourceReadError:

@@ -96,7 +96,7 @@ class _Expansion:
             unchanged = checked_name(name, self._policies.names) == name
         except NameRefused:
             return False
-        return unchanged and not self._excluded(name) and requests.method(row) is not Method.AUTO
+        return unchanged and not self._excluded(name) and requests.method(row) is self._method(row, name)
 
     def _add_row(self, row: int) -> None:
         """A row that names its source already."""

@@ -22,7 +22,7 @@ from bigzip.plan.method import SMALLEST_WORTH
 from bigzip.plan.remembered import Remembered, is_memorable, pack_blocks, unpack_blocks
 from bigzip.plan.report import missing_report
 from bigzip.plan.table import OBJECT_ROOT, UNKNOWN, EntryTable
-from bigzip.render.bodies import compress_blocks, submit_batch
+from bigzip.render.bodies import compress_blocks, is_worth_deflating, submit_batch
 from bigzip.render.steps import PULL, Learned, Open, Pipeline, Recall, Steps
 from bigzip.render.tasks import CompressedBlock, EncodedBatch, check_crc32
 
@@ -90,6 +90,8 @@ class Survey:
 
     def _recall(self, rows: range) -> Steps[None]:
         """Ask the index about the rows that would have to be read."""
+        if self._depth is not SurveyDepth.FULL:
+            return
         wanted = [row for row in rows if self._form_by_now(row) is None and is_memorable(self._table, row)]
         self._known = {}
         if not wanted:
@@ -106,7 +108,8 @@ class Survey:
         if table.method(row) is Method.STORE:
             return True
         if not known.blocks:
-            return known.blocks is not None and deflate.block_count(table.size(row)) == 1
+            is_auto = table.method(row) is Method.AUTO
+            return known.blocks is not None and (is_auto or deflate.block_count(table.size(row)) == 1)
         return len(unpack_blocks(known.blocks)) == deflate.block_count(table.size(row))
 
     def _use(self, row: int, known: Remembered) -> None:
@@ -177,27 +180,34 @@ class Survey:
 
     def _row(self, row: int) -> Steps[None]:
         table = self._table
-        size, checksum = table.size(row), table.crc32(row)
-        if size == 0:
-            check_crc32(0, checksum)
-            checksum = 0
+        size = table.size(row)
         form = self._form_by_now(row)
-        if row in self._known:
-            yield from self._pipeline.then(partial(self._use, row, self._known[row]))
-        elif form is not None:
+        if form is not None:
+            checksum = table.crc32(row)
+            if size == 0:
+                check_crc32(0, checksum)
+                checksum = 0
             known = checksum if form is Form.STORED else None
             yield from self._pipeline.then(partial(self.encoding.append, form, known))
-        elif table.method(row) is Method.STORE:
+        elif row in self._known:
+            yield from self._pipeline.then(partial(self._use, row, self._known[row]))
+        elif (yield from self._is_stored(row, size)):
             yield from self._pipeline.flush()
             yield from self._checksum(row, size)
         else:
             yield from self._compress(row, size)
 
+    def _is_stored(self, row: int, size: int) -> Steps[bool]:
+        """Whether a row that must be read is stored without trying to compress all of it."""
+        method = self._table.method(row)
+        if method is Method.AUTO and deflate.block_count(size) > 1:
+            return not (yield from is_worth_deflating(self._table, row))
+        return method is Method.STORE
+
     def _is_repeatable(self, row: int) -> bool:
         return self._table.base(row).root != OBJECT_ROOT or self._table.source_object(row).repeatable
 
     def _finish_batch(self, rows: range, result: EncodedBatch) -> Steps[None]:
-        learned = []
         for index, row in enumerate(rows):
             if error := result.errors.get(index):
                 self._refuse(row, error)
@@ -206,8 +216,7 @@ class Survey:
             if form is Form.DEFLATED:
                 self.encoding.add_block(*result.block(index))
             self.encoding.append(form, result.crc32s[index])
-            learned.append((row, result.remembered(index, self._table.method(row))))
-        yield Learned(learned)
+        yield Learned(result.facts(self._table, rows))
 
     def _checksum(self, row: int, size: int) -> Steps[None]:
         checksum = length = 0
@@ -216,7 +225,8 @@ class Survey:
             checksum, length = crc32(chunk, checksum), length + len(chunk)
         if length != size:
             raise SourceChanged(f"the data has {length} bytes, not the {size} that were planned")
-        yield Learned([(row, Remembered(checksum, None))])
+        blocks = None if self._table.method(row) is Method.STORE else b""
+        yield Learned([(row, Remembered(checksum, blocks))])
         self.encoding.append(Form.STORED, checksum)
 
     def _compress(self, row: int, size: int) -> Steps[None]:
