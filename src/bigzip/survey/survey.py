@@ -69,7 +69,7 @@ class Survey:
             rows = range(start, min(start + _ROWS_AT_ONCE, len(self._table)))
             yield from self._recall(rows)
             for row in rows:
-                if self._form_by_now(row) is None and row not in self._known:
+                if self._must_be_read(row):
                     self.unknown_bytes += self._table.size(row)
 
     def _rows(self, rows: range) -> Steps[None]:
@@ -151,22 +151,25 @@ class Survey:
         self.encoding.append(Form.STREAMED)
 
     def _batch_at(self, row: int, stop: int) -> range:
-        """The rows from `row` on that make a batch and must be read, or have their data in the table."""
-        if self._depth is not SurveyDepth.FULL:
+        """The rows from `row` on that make a batch: each must be read, but for those whose data is in the table."""
+        if not self._must_be_read(row):
             return range(0)
         rows = batch_at(self._table, row, stop)
-        read = 0
-        for index in rows:
-            if not self._table.is_data(index):
-                if index in self._known or self._form_by_now(index) is not None:
-                    return range(row, index)
-                read += 1
-        return rows if read else range(0)
+        for index in rows[1:]:
+            if not self._table.is_data(index) and not self._must_be_read(index):
+                return range(row, index)
+        return rows
+
+    def _must_be_read(self, row: int) -> bool:
+        return row not in self._known and self._form_by_now(row) is None
 
     def _form_by_now(self, row: int) -> Form | None:
         """The row's form, if it is decided before its data is read; None if that must be read."""
         table, depth = self._table, self._depth
-        size, is_known, method = table.size(row), table.crc32(row) is not None, table.method(row)
+        size = table.size(row)
+        if depth is SurveyDepth.NOTHING and size > 0 and table.crc32(row) is None:
+            return Form.STREAMED  # of most files, nothing more is asked
+        is_known, method = table.crc32(row) is not None, table.method(row)
         if size == 0:
             # What can be read only once is read, to see that there is nothing.
             return Form.STORED if self._is_repeatable(row) else Form.STREAMED
