@@ -24,7 +24,7 @@ from tests.rendering import rendered_part
 
 pytestmark = [pytest.mark.usefixtures("no_descriptor_left", "no_child_left", "settled"), pytest.mark.timeout(120)]
 
-FILES = 1_400
+FILES = 2_400
 """In several batches for each worker."""
 
 

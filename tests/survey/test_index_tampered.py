@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,13 +65,15 @@ WRONG: dict[str, Callable[[Remembered], Remembered]] = {
 }
 
 
-def tampered(tree: Path, index: SurveyIndex, name: str, change: Callable[[Remembered], Remembered]) -> bytes:
+def tampered(
+    tree: Path, index: SurveyIndex, name: str, change: Callable[[Remembered], Remembered], **options: Any
+) -> bytes:
     """Fill the index, and let it have something wrong; the archive as it should be."""
-    plan = archive_of(tree, index).plan()
+    plan = archive_of(tree, index, **options).plan()
     known = recall(index, plan.table, name)
     assert known is not None
     tell(index, plan.table, name, change(known))
-    return rendered(archive_of(tree, None).plan())
+    return rendered(archive_of(tree, None, **options).plan())
 
 
 def assert_right(archive: Archive, index: SurveyIndex, reads: Reads, name: str, whole: bytes) -> None:
@@ -170,8 +173,8 @@ def test_a_wrong_crc32_of_a_stored_file_never_makes_an_archive(
 def test_blocks_that_cannot_be_are_not_used(
     tree: Path, index: SurveyIndex, reads: Reads, name: str, change: Callable[[Remembered], Remembered]
 ) -> None:
-    whole = tampered(tree, index, name, change)
-    assert_right(archive_of(tree, index), index, reads, name, whole)
+    whole = tampered(tree, index, name, change, method="deflate")
+    assert_right(archive_of(tree, index, method="deflate"), index, reads, name, whole)
 
 
 def test_a_crc32_that_was_given_counts_more(tree: Path, index: SurveyIndex, reads: Reads) -> None:
