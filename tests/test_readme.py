@@ -21,7 +21,7 @@ def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         exec(compile(block, str(README), "exec"), names)
     return names
@@ -58,7 +58,7 @@ def test_commands_in_the_readme_are_commands() -> None:
     from bigzip.cli.app import app
 
     lines = re.findall(r"^    bigzip (\w+)(.*?)(?:#.*)?$", README.read_text(), re.MULTILINE)
-    assert {command for command, _ in lines} == {"create", "plan", "verify", "serve"}
+    assert {command for command, _ in lines} == {"create", "plan", "verify", "serve", "index"}
     for command, rest in lines:
         help_text = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output
         for option in re.findall(r"--[a-z-]+", rest):

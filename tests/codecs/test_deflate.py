@@ -2,6 +2,8 @@
 
 import platform
 import random
+import subprocess
+import sys
 import zlib
 from importlib import metadata
 from pathlib import Path
@@ -117,3 +119,29 @@ def test_noise_grows_by_little(level: int, size: int) -> None:
     """A thousandth, and some bytes for each block."""
     data = random.Random(size).randbytes(size)
     assert sum(map(len, compressed(data, level))) <= size + size // 1_000 + 64
+
+
+_DIGESTS = """
+import random, sys, zlib
+from pathlib import Path
+from bigzip.codecs import deflate
+level = int(sys.argv[1])
+held = []
+for path in sorted(Path(random.__file__).parent.rglob("*.py"))[:4000]:
+    data = path.read_bytes()[: deflate.BLOCK_SIZE]
+    held = random.sample(held, min(len(held), 10)) + [random.randbytes(random.randrange(300_000))]
+    whole = deflate.compress_whole(data, level=level)
+    block = deflate.compress_block(data, dictionary=data[:100], level=level, final=False)
+    print(zlib.crc32(whole), zlib.crc32(block))
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_process_makes_the_same_bytes(level: int) -> None:
+    """Whatever was in its memory before: see docs/decisions/0003."""
+    command = (sys.executable, "-c", _DIGESTS, str(level))
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(12)]
+    outputs = [process.communicate()[0] for process in processes]
+    assert outputs[0].count("\n") > 500
+    assert all(output == outputs[0] for output in outputs)
