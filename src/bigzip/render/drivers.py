@@ -101,7 +101,9 @@ class Driver:
         if self._held:
             return self._held.pop()
         while True:
-            step, self._interrupted = self._interrupted or self._next_step(reply), None
+            step, self._interrupted = self._interrupted, None
+            if step is None:  # not just false, as a step without fields is
+                step = self._next_step(reply)
             reply = None
             if not may_block and self._blocks(step):
                 self._interrupted = step
