@@ -4,6 +4,7 @@ import copy
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 from contextlib import aclosing, closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, BinaryIO, Final, Literal, TypeVar, cast
@@ -333,8 +334,10 @@ class Archive:
     def _plan(self, depth: SurveyDepth, progress: ProgressCallback | None) -> Plan:
         table = self._expanded()
         work = Survey(table, depth)
-        reads = depth is SurveyDepth.FULL
-        with closing(workers_for(self._concurrency if reads else Concurrency(), table)) as workers:
+        concurrency = self._concurrency
+        if depth is not SurveyDepth.FULL:  # reads nothing
+            concurrency = replace(concurrency, processes=False)
+        with closing(workers_for(concurrency, table)) as workers:
             for _ in iter_steps(Driver(table, work.steps(), progress, workers, self._index)):
                 raise AssertionError("a survey passes on no bytes")
         return self._frozen(work)

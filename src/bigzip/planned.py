@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import BinaryIO
 
 from bigzip.errors import ManifestError, NotRepeatable, UnsatisfiableRange
@@ -64,7 +65,8 @@ class Plan(FrozenPlan):
 
         def write_to(sink: FileSink) -> None:
             steps = self._steps(0, self.content_length, can_overwrite=sink.can_overwrite, pace=Pace())
-            workers = workers_for(self.concurrency if sink.path else Concurrency(), self.table)
+            concurrency = self.concurrency if sink.path else replace(self.concurrency, processes=False)
+            workers = workers_for(concurrency, self.table)
             with closing(workers):
                 _write(Driver(self.table, steps, progress, workers, self.index), sink)
                 workers.finish()

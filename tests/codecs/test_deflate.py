@@ -131,7 +131,7 @@ for path in sorted(Path(random.__file__).parent.rglob("*.py"))[:4000]:
     data = path.read_bytes()[: deflate.BLOCK_SIZE]
     held = random.sample(held, min(len(held), 10)) + [random.randbytes(random.randrange(300_000))]
     whole = deflate.compress_whole(data, level=level)
-    block = deflate.compress_block(data, dictionary=data[:100], level=level, final=False)
+    block = deflate.compress_block(data, dictionary=data[:1000] or b"0", level=level, final=False)
     print(zlib.crc32(whole), zlib.crc32(block))
 """
 

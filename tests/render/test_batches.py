@@ -36,7 +36,7 @@ def test_bytes_are_the_same_however_they_are_made(tmp_path: Path, survey: str, m
     make_tree(tmp_path / "tree", count=300)
     seen: dict[str, set[bytes]] = {}
     for concurrency in CONCURRENCY:
-        plan = plan_of(tree_archive(tmp_path / "tree", method=method, level=1, **concurrency), survey)
+        plan = plan_of(tree_archive(tmp_path / "tree", method=method, level=3, **concurrency), survey)
         assert {entry.form for entry in plan.entries} == forms
         for output, write in OUTPUTS.items():
             if concurrency.get("threads") == 4 and output == "open file":
@@ -47,7 +47,7 @@ def test_bytes_are_the_same_however_they_are_made(tmp_path: Path, survey: str, m
             seen.setdefault("completed" if can_overwrite else "streamed", set()).add(data)
     assert all(len(archives) == 1 for archives in seen.values())
     if survey == "nothing":
-        full = plan_of(tree_archive(tmp_path / "tree", method=method, level=1), "full")
+        full = plan_of(tree_archive(tmp_path / "tree", method=method, level=3), "full")
         assert seen["completed"] == {rendered(full)}
 
 
@@ -131,7 +131,7 @@ def large_plans(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Plan, by
     """Plans of a tree, deflated and in stored blocks, and their bytes."""
     root = tmp_path_factory.mktemp("large") / "tree"
     make_tree(root, count=600)
-    surveyed = tree_archive(root, level=1, threads=4).plan()
+    surveyed = tree_archive(root, level=3, threads=4).plan()
     blocks = tree_archive(root, method="store", threads=4).plan(survey="sizes")
     return [(surveyed, rendered(surveyed)), (blocks, rendered(blocks))]
 
@@ -153,7 +153,7 @@ def test_any_range_of_a_large_archive_is_the_slice(large_plans: list[tuple[Plan,
 
 def test_a_plan_that_was_saved_makes_the_same_bytes(tmp_path: Path) -> None:
     make_tree(tmp_path / "tree", count=300)
-    plan = tree_archive(tmp_path / "tree", level=1).plan()
+    plan = tree_archive(tmp_path / "tree", level=3).plan()
     loaded = Plan.from_json(plan.to_json())
     assert {write(loaded, tmp_path) for write in OUTPUTS.values()} == {rendered(plan)}
 

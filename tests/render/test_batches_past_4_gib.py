@@ -37,7 +37,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def archive_of(tree: Path, giant_size: int, **options: Any) -> Archive:
     """One giant that costs nothing, and the small files after it."""
-    archive = Archive(level=1, **options)
+    archive = Archive(level=3, **options)
     giant = VirtualSource(giant_size, content=Content.ZEROS, tells=Tells.SIZE | Tells.VERSION | Tells.CRC32)
     archive.add(giant, "0-giant", method="store")
     archive.add(tree, "")
@@ -169,7 +169,7 @@ def test_what_was_made_for_another_place_is_used_only_where_it_is_the_same(
 ) -> None:
     for number in range(20):
         (tmp_path / f"{number}.txt").write_bytes(content(100, number))
-    archive = Archive(level=1)
+    archive = Archive(level=3)
     archive.add(tmp_path, "")
     plan = archive.plan(survey="nothing")
     task = EncodeBatch.of(plan.table, range(len(plan.table)), None, offset=guess)

@@ -33,7 +33,7 @@ def make_files(root: Path, count: int) -> list[Path]:
 
 def archive_of(root: Path, **options: Any) -> Archive:
     archive = Archive(**options)
-    archive.add(root, "", method="deflate", level=1)
+    archive.add(root, "", method="deflate", level=3)
     return archive
 
 

@@ -42,7 +42,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def plan_of(tree: Path, survey: Any = "nothing") -> Plan:
-    return tree_archive(tree / "tree", threads=2, processes=True, level=1).plan(survey=survey)
+    return tree_archive(tree / "tree", threads=2, processes=True, level=3).plan(survey=survey)
 
 
 def most_children(archive: Archive, path: Path) -> int:
@@ -195,6 +195,21 @@ def test_results_of_processes_come_in_the_order_of_their_tasks(tree: Path) -> No
             expected, result = alone.submit(task).result(), waiting.result()
             assert result.crc32s == expected.crc32s  # type: ignore[attr-defined]  # of batches
             assert len(result.body) == len(expected.body)  # type: ignore[attr-defined]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("level", [1, 2, 3, 6])
+def test_all_processes_make_the_same_bytes(tree: Path, level: int) -> None:
+    """A surveyed length is kept only where whoever renders compresses as whoever surveyed did."""
+    archive = Archive(level=level)
+    archive.add(tree / "tree", "", method="deflate")
+    table = archive.plan(survey="nothing").table
+    tasks = [EncodeBatch.of(table, range(at, at + 200), None, offset=None) for at in range(0, ENOUGH, 200)]
+    expected = [task().encoded_crc32s for task in tasks]
+    for _ in range(60):
+        with closing(ProcessWorkers(2)) as workers:
+            for task, checksums in zip(tasks, expected, strict=True):
+                assert workers.submit(task).result().encoded_crc32s == checksums  # type: ignore[attr-defined]  # of a batch
 
 
 def test_what_goes_wrong_in_a_process_is_raised_here(tree: Path) -> None:

@@ -35,7 +35,7 @@ def failure(plan: Plan) -> BigZipError:
 @pytest.mark.parametrize("blocks", [2, 3, 6])
 def test_a_wrong_declaration_is_that_of_its_own_entry(threads: int, blocks: int) -> None:
     """The next one is being read when the last block of a large one is checked."""
-    archive = Archive(threads=threads, method="deflate", level=1)
+    archive = Archive(threads=threads, method="deflate", level=3)
     archive.add(text(BLOCK_SIZE * 2), "before")
     archive.add(iter([text(BLOCK_SIZE * blocks).data()]), "wrong", crc32=1)
     archive.add(text(BLOCK_SIZE * 9), "after")
@@ -46,7 +46,7 @@ def test_a_wrong_declaration_is_that_of_its_own_entry(threads: int, blocks: int)
 
 @pytest.mark.parametrize("threads", THREADS)
 def test_a_wrong_crc32_of_a_plan_is_that_of_its_own_entry(threads: int) -> None:
-    archive = Archive(threads=threads, method="deflate", level=1)
+    archive = Archive(threads=threads, method="deflate", level=3)
     for name in ("before", "wrong", "after"):
         archive.add(text(BLOCK_SIZE * 3), name)
     plan = archive.plan()
@@ -62,7 +62,7 @@ def test_a_source_that_breaks_is_that_of_its_own_entry(threads: int, survey: Any
     """Batches and blocks from before it come to their end meanwhile."""
     for size in (1_000, BLOCK_SIZE, 3 * BLOCK_SIZE):
         broken = text(3 * BLOCK_SIZE, seed=1)
-        archive = Archive(threads=threads, method="deflate", level=1)
+        archive = Archive(threads=threads, method="deflate", level=3)
         for number in range(3):
             archive.add(text(size), f"before {number}")
             archive.add(b"small" * 100, f"small {number}")
@@ -78,7 +78,7 @@ def test_a_source_that_breaks_is_that_of_its_own_entry(threads: int, survey: Any
 @pytest.mark.parametrize("survey", ["full", "nothing"])
 def test_no_byte_of_a_changed_block_leaves(threads: int, survey: Any) -> None:
     source = text(6 * BLOCK_SIZE, tells=Tells.SIZE, conduct=Conduct.CARELESS)
-    archive = Archive(threads=threads, method="deflate", level=1)
+    archive = Archive(threads=threads, method="deflate", level=3)
     archive.add(source, "changing", crc32=source.crc32())
     plan = archive.plan(survey=survey)
     whole = rendered(plan)
@@ -95,7 +95,7 @@ def test_no_byte_of_a_changed_block_leaves(threads: int, survey: Any) -> None:
 @pytest.mark.parametrize("threads", THREADS)
 @pytest.mark.parametrize("survey", ["full", "nothing"])
 def test_progress_never_goes_back(threads: int, survey: Any) -> None:
-    archive = Archive(threads=threads, method="deflate", level=1)
+    archive = Archive(threads=threads, method="deflate", level=3)
     for number in range(1_500):
         archive.add(b"small" * 200, f"small {number}")
     for number in range(3):
@@ -147,7 +147,7 @@ def test_rows_of_all_kinds_keep_their_order(survey: Any) -> None:
     ]
 
     def archive(threads: int) -> Archive:
-        made = Archive(threads=threads, level=1)
+        made = Archive(threads=threads, level=3)
         for number in range(25):
             method: Any = "store" if number % 7 == 0 else "deflate"
             made.add(kinds[number * number % 5](number), str(number), method=method)

@@ -59,7 +59,7 @@ def make_files(root: Path) -> dict[str, bytes]:
 
 def archive_of(root: Path, index: SurveyIndex | None, **options: Any) -> Archive:
     """The archive of a tree."""
-    archive = Archive(index=index, **({"level": 1, "threads": 2} | options))
+    archive = Archive(index=index, **({"level": 3, "threads": 2} | options))
     archive.add(root, "")
     return archive
 

@@ -77,11 +77,11 @@ def tampered(
 
 
 def assert_right(archive: Archive, index: SurveyIndex, reads: Reads, name: str, whole: bytes) -> None:
-    """What was wrong is forgotten, so it is read again."""
+    """What was wrong is forgotten, so it is read again; after other bytes of an encoder, the others may be too."""
     settle()
     reads.take()
     plan = archive.plan()
-    assert reads.take() == [name]
+    assert name in reads.take()
     assert rendered(plan) == whole
     reads.take()
     assert rendered(archive.plan()) == whole
@@ -180,7 +180,7 @@ def test_blocks_that_cannot_be_are_not_used(
 def test_a_crc32_that_was_given_counts_more(tree: Path, index: SurveyIndex, reads: Reads) -> None:
     whole = tampered(tree, index, "small.txt", checksum)
     [crc32] = [entry.crc32 for entry in archive_of(tree, None).plan().entries if entry.name == "small.txt"]
-    archive = Archive(index=index, level=1)
+    archive = Archive(index=index, level=3)
     archive.add(tree / "small.txt", crc32=crc32)
     reads.take()
     plan = archive.plan()

@@ -6,7 +6,7 @@ stream (RFC 1951), for decoders never need to know that a match reaches back int
 So blocks can be compressed in any order or side by side, and a range of an entry starts at the block that holds it.
 On text, 1 MiB blocks with a dictionary cost under 0.1 % against one stream.
 
-Data of one block that is all of an entry is compressed in one call, which is faster and can be done by libdeflate.
+Data of one block that is all of an entry is compressed by libdeflate, in one call: faster, and it becomes smaller.
 
 The bytes depend on the library's version and on the processor. Whoever relies on a length that was surveyed compares
 the length and CRC-32 of each block again before sending it.
@@ -35,25 +35,25 @@ _ZLIB_NG: Final = "zlib-ng"
 
 
 class _Engines(NamedTuple):
-    """Which library compresses, by its name as a distribution, and at which of its own levels."""
+    """Which library compresses blocks, by its name as a distribution, and the levels of its own and of libdeflate."""
 
-    whole: str
     whole_level: int
     block: str
     block_level: int
 
 
-# For each of our levels the fastest engine at that ratio; the measurements are in docs/decisions/0003.
+# For each of our levels the fastest engine at that ratio. docs/decisions/0003 has the measurements, and why ISA-L gets
+# blocks alone: of small data without a dictionary it does not always make the same bytes.
 _LEVELS: Final = {
-    1: _Engines(_ISAL, 2, _ISAL, 2),
-    2: _Engines(_ISAL, 3, _ISAL, 3),
-    3: _Engines(_LIBDEFLATE, 3, _ZLIB_NG, 3),
-    4: _Engines(_LIBDEFLATE, 4, _ZLIB_NG, 4),
-    5: _Engines(_LIBDEFLATE, 5, _ZLIB_NG, 5),
-    6: _Engines(_LIBDEFLATE, 6, _ZLIB_NG, 6),
-    7: _Engines(_LIBDEFLATE, 7, _ZLIB_NG, 7),
-    8: _Engines(_LIBDEFLATE, 8, _ZLIB_NG, 8),
-    9: _Engines(_LIBDEFLATE, 9, _ZLIB_NG, 9),
+    1: _Engines(1, _ISAL, 2),
+    2: _Engines(2, _ISAL, 3),
+    3: _Engines(3, _ZLIB_NG, 3),
+    4: _Engines(4, _ZLIB_NG, 4),
+    5: _Engines(5, _ZLIB_NG, 5),
+    6: _Engines(6, _ZLIB_NG, 6),
+    7: _Engines(7, _ZLIB_NG, 7),
+    8: _Engines(8, _ZLIB_NG, 8),
+    9: _Engines(9, _ZLIB_NG, 9),
 }
 
 
@@ -69,12 +69,7 @@ def compress_whole(data: bytes, *, level: int) -> bytes:
         data: the data.
         level: from `MIN_LEVEL` (fast) to `MAX_LEVEL` (small).
     """
-    engine, engine_level, _, _ = _LEVELS[level]
-    if engine == _LIBDEFLATE:
-        return bytes(libdeflate.deflate_compress(data, engine_level))
-    # Not in one call: what `isal_zlib.compress` makes depends on what was in memory before (docs/decisions/0003).
-    compressor = isal_zlib.compressobj(engine_level, isal_zlib.DEFLATED, _RAW_WINDOW_BITS)
-    return compressor.compress(data) + compressor.flush()
+    return bytes(libdeflate.deflate_compress(data, _LEVELS[level].whole_level))
 
 
 def compress_block(data: bytes, *, dictionary: bytes, level: int, final: bool) -> bytes:
@@ -89,7 +84,7 @@ def compress_block(data: bytes, *, dictionary: bytes, level: int, final: bool) -
     Returns:
         The block's part of the deflate stream, whole bytes.
     """
-    _, _, name, engine_level = _LEVELS[level]
+    _, name, engine_level = _LEVELS[level]
     engine = isal_zlib if name == _ISAL else zlib_ng
     options = {"zdict": dictionary} if dictionary else {}
     compressor = engine.compressobj(engine_level, engine.DEFLATED, _RAW_WINDOW_BITS, **options)
@@ -105,6 +100,6 @@ def codec_name(level: int) -> str:
     """
     from importlib import metadata  # takes 60 ms, and few need it
 
-    whole, whole_level, block, block_level = _LEVELS[level]
-    versions = {name: metadata.version(name) for name in (whole, block)}
-    return f"{whole} {versions[whole]} {whole_level}, {block} {versions[block]} {block_level}, {BLOCK_SIZE}"
+    whole_level, block, block_level = _LEVELS[level]
+    whole_version, block_version = metadata.version(_LIBDEFLATE), metadata.version(block)
+    return f"{_LIBDEFLATE} {whole_version} {whole_level}, {block} {block_version} {block_level}, {BLOCK_SIZE}"

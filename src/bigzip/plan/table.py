@@ -310,10 +310,12 @@ class EntryTable:
         part = EntryTable()
         start, stop = rows.start, rows.stop
         heap_start = self._ends[start - 1] if start else 0
-        part._bases, part._base_index, part._prefixes = self._bases, self._base_index, self._prefixes
+        bases = self._base[start:stop]
+        for base in sorted(set(bases)):
+            part._base_at(self._bases[base])
         part._heap = self._heap[heap_start : self._ends[stop - 1] if stop else 0]
         part._ends = array(self._ends.typecode, [end - heap_start for end in self._ends[start:stop]])
-        part._base = self._base[start:stop]
+        part._base = array("I", [part._base_index[self._bases[base]] for base in bases])
         part._sizes = self._sizes[start:stop]
         part._crc32s = self._crc32s[start:stop]
         part._modified = self._modified[start:stop]

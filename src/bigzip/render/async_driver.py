@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 
 from bigzip.errors import SourceError
 from bigzip.render.drivers import Advance, Driver, Signal
@@ -37,17 +38,23 @@ async def aiter_steps(driver: Driver) -> AsyncGenerator[bytes, None]:
         await driver.aclose_reader()
         if work is None or work.done():
             driver.close()
-            loop.run_in_executor(None, driver.remember)  # may block, and nobody waits for it
+            _remember(driver, loop)
         else:
             # Cancelled while a thread is at work: what it uses must not be closed under it.
-            work.add_done_callback(_closer(driver))
+            work.add_done_callback(_closer(driver, loop))
 
 
-def _closer(driver: Driver) -> Callable[[asyncio.Future[Advance]], None]:
+def _closer(driver: Driver, loop: asyncio.AbstractEventLoop) -> Callable[[asyncio.Future[Advance]], None]:
     def close(work: asyncio.Future[Advance]) -> None:
         if not work.cancelled():
             work.exception()  # looked at, so that nobody is told that it was not
         driver.close()
-        asyncio.get_running_loop().run_in_executor(None, driver.remember)
+        _remember(driver, loop)
 
     return close
+
+
+def _remember(driver: Driver, loop: asyncio.AbstractEventLoop) -> None:
+    """Have the index told in a thread, for which nobody waits; not where the loop ends, which takes no more work."""
+    with suppress(RuntimeError):
+        loop.run_in_executor(None, driver.remember)

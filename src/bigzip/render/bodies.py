@@ -57,7 +57,7 @@ def _batch(layout: Layout, rows: range, pipeline: Pipeline) -> Steps[None]:
 
     def finish(result: EncodedBatch) -> Steps[None]:
         for index, error in result.errors.items():
-            yield Forget(rows[index])
+            yield _forget(table, rows[index], error)
             raise error
         assert len(result.body) == end - offset, "a batch fills its place in the layout"
         learned = [row for row in rows if encoding.crc32(row) is None]
@@ -142,9 +142,12 @@ def _deflated(table: EntryTable, encoding: Encoding, row: int, part: range, pipe
             if is_whole and index == last:
                 check_crc32(checksum, encoding.crc32(row))
             check_block(result.block, encoding, table, row, index)
-        except (EncoderChanged, SourceChanged):
-            yield Forget(row)
+        except EncoderChanged as error:
+            yield _forget(table, row, error)
             raise
+        except SourceChanged as error:
+            yield _forget(table, row, error)
+            raise error.of_entry(table.name(row)) from error  # another entry may be open by now
         offset = encoding.block_start(row, index)
         yield result.encoded[max(part.start - offset, 0) : part.stop - offset]
 
@@ -213,8 +216,13 @@ def _check_whole(encoding: Encoding, row: int, checksum: int) -> Steps[None]:
     try:
         check_crc32(checksum, encoding.crc32(row))
     except SourceChanged:
-        yield Forget(row)
+        yield Forget(range(row, row + 1))
         raise
+
+
+def _forget(table: EntryTable, row: int, error: Exception) -> Forget:
+    """What to know no longer: of another encoder, nothing."""
+    return Forget(range(len(table)) if isinstance(error, EncoderChanged) else range(row, row + 1))
 
 
 def _advanced(position: int, chunk: bytes, stop: int) -> int:

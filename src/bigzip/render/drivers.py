@@ -187,8 +187,7 @@ class Driver:
         result = pending.result()
         self._bytes_read += submit.data_size
         if submit.rows_done:
-            self._row = submit.rows_done
-            self._report(self._row)
+            self._report(submit.rows_done)
         return result
 
     def _next_step(self, reply: object) -> Step | Signal:
@@ -247,6 +246,7 @@ class Driver:
     def _report(self, rows_done: int, *, now: bool = False) -> None:
         if self._progress is None:
             return
+        rows_done = max(rows_done, self._reported[1], 0)  # tasks end after rows that come later were opened
         if now or rows_done == len(self._table) or rows_done - self._reported[1] >= _REPORT_ROWS:
             self._reported = (self._bytes_read, rows_done)
             self._progress(

@@ -28,9 +28,10 @@ class Memory:
                 return self._recall(rows)
             case Learned(facts):
                 self._learn(facts)
-            case Forget(row):
-                if self._index is not None and remembered.is_memorable(self._table, row):
-                    self._index.forget([remembered.key(self._table, row)])
+            case Forget(rows):
+                if self._index is not None:
+                    memorable = (row for row in rows if remembered.is_memorable(self._table, row))
+                    self._index.forget([remembered.key(self._table, row) for row in memorable])
         return None
 
     def flush(self) -> None:

@@ -222,6 +222,10 @@ class OnePass:
         yield self._counted(records.local_header(self._table, row, facts))
         if encoded:
             yield self._counted(encoded)
+        blocks = None if self._table.method(row) is Method.STORE else b""
+        if form is Form.DEFLATED:
+            blocks = pack_blocks([EncodedBlock(len(encoded), crc32(encoded))])
+        yield Learned([(row, Remembered(checksum, blocks))])
         return facts
 
     def _large_stored(self, row: int, data: bytes, intake: Intake) -> Steps[None]:
@@ -306,9 +310,12 @@ class OnePass:
 
     def _check(self, row: int, facts: Facts) -> None:
         size = self._table.size(row)
-        if size not in (UNKNOWN, facts.size):
-            raise SourceChanged(f"the data has {facts.size} bytes, not the {size} that were planned")
-        check_crc32(facts.crc32, self._table.crc32(row))
+        try:
+            if size not in (UNKNOWN, facts.size):
+                raise SourceChanged(f"the data has {facts.size} bytes, not the {size} that were planned")
+            check_crc32(facts.crc32, self._table.crc32(row))
+        except SourceChanged as error:
+            raise error.of_entry(self._table.name(row)) from error  # another entry may be open by now
 
     def _central_directory(self, tables: list[tuple[EntryTable, _Written]]) -> Steps[None]:
         directory_offset = self._offset

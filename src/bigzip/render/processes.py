@@ -17,9 +17,11 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections import deque
 from contextlib import suppress
 from dataclasses import replace
+from queue import SimpleQueue
 from typing import BinaryIO, Final, NamedTuple, cast
 
 from bigzip.errors import OutputError
@@ -65,8 +67,14 @@ class ProcessWorkers(Workers):
     def __init__(self, threads: int | None = None) -> None:
         super().__init__(threads)
         self.window = max(self.window, 2 * self.threads)
-        self._processes = [_Process() for _ in range(self.threads)]
+        self._processes: list[_Process] = []
         self._next = 0
+        try:
+            for _ in range(self.threads):
+                self._processes.append(_Process())
+        except OSError:
+            self.close()
+            raise
 
     def submit(self, task: Task) -> Pending:
         """Have a task carried out: a batch by the next process, anything else by a thread."""
@@ -104,6 +112,10 @@ class _Process:
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for us; it ends when its pipe does
         )
+        # Read at once, whatever else we do: a process that cannot get rid of an answer takes no commands either.
+        self._answers: SimpleQueue[object] = SimpleQueue()
+        self._reader = threading.Thread(target=self._read_answers, name="bigzip answers", daemon=True)
+        self._reader.start()
 
     def encode(self, task: EncodeBatch) -> "_PendingBatch":
         """Have a batch encoded."""
@@ -122,10 +134,18 @@ class _Process:
 
     def receive(self) -> object:
         """The answer to the oldest command that has one and was not answered yet."""
+        answer = self._answers.get()
+        if isinstance(answer, OutputError):
+            self._answers.put(answer)  # for whoever asks again
+            raise answer
+        return answer
+
+    def _read_answers(self) -> None:
         try:
-            return pickle.load(cast("BinaryIO", self._process.stdout))  # noqa: S301 - our own process wrote it
-        except (EOFError, pickle.UnpicklingError) as error:
-            raise _gone() from error
+            while True:
+                self._answers.put(pickle.load(cast("BinaryIO", self._process.stdout)))  # noqa: S301 - our own process
+        except Exception:  # EOFError; half an answer may be anything
+            self._answers.put(_gone())
 
     def close(self) -> None:
         process = self._process
@@ -134,8 +154,9 @@ class _Process:
         process.kill()  # what it still had to do is wanted no more
         with suppress(BrokenPipeError):
             process.stdin.close()
-        cast("BinaryIO", process.stdout).close()
         process.wait()
+        self._reader.join()
+        cast("BinaryIO", process.stdout).close()
 
 
 class _PendingBatch:

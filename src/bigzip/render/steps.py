@@ -107,9 +107,9 @@ class Learned(NamedTuple):
 
 
 class Forget(NamedTuple):
-    """What was known of the row's data was wrong."""
+    """What was known of these rows' data was wrong, or cannot be relied on."""
 
-    row: int
+    rows: range
 
 
 PULL: Final = Pull()

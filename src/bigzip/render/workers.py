@@ -98,4 +98,7 @@ def workers_for(concurrency: Concurrency, table: EntryTable) -> Workers:
         return workers
     from bigzip.render.processes import ProcessWorkers
 
-    return ProcessWorkers(workers.threads)
+    try:
+        return ProcessWorkers(workers.threads)
+    except OSError:  # no memory, or too many processes: slower, and no more than that
+        return workers

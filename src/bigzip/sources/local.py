@@ -97,7 +97,7 @@ class LocalDirectory:
         """All data of a small file, as `SourceRoot.read_whole`; for one thread at a time.
 
         Files of one directory one after the other are cheapest: the directory is opened once, beneath this one, and
-        the files by name from there. One look at the file, after reading, vouches for all since the plan's look.
+        the files by name from there.
         """
         parent, name = self._parent_of(path)
         try:
@@ -105,19 +105,18 @@ class LocalDirectory:
         except OSError as error:
             raise _open_failure(error) from error
         try:
+            status = _regular_status(descriptor)  # before reading: what a FIFO gives is gone for others
+            if file_version(status) != version or status.st_size != size:
+                raise SourceChanged("the file has changed since the archive was planned")
             data = os.read(descriptor, size + 1)
             while 0 < len(data) < size and (more := os.read(descriptor, size + 1 - len(data))):
                 data += more
-            status = os.fstat(descriptor)
+            if len(data) != size or _was_written_to(status, os.fstat(descriptor)):
+                raise SourceChanged("the file was changed while it was read")
         except OSError as error:
-            _regular_status(descriptor)
             raise SourceReadError(f"reading failed: {error.strerror}") from error
         finally:
             os.close(descriptor)
-        if file_version(status) != version or len(data) != size:
-            if not stat.S_ISREG(status.st_mode):
-                raise SourceMissing("is not a regular file")
-            raise SourceChanged("the file has changed since the archive was planned")
         return data
 
     def version(self, path: str, /) -> str | None:
@@ -130,6 +129,8 @@ class LocalDirectory:
 
     def _parent_of(self, path: str) -> tuple[int, str]:
         """A descriptor of the directory that holds `path`, the last of which is kept open, and the name in it."""
+        if "\0" in path:
+            raise SourceMissing("is not there: no path has a NUL in it")
         parent, _, name = path.rpartition("/")
         if parent != self._parent or self._parent_descriptor < 0:
             self._close_parent()
