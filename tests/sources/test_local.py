@@ -359,6 +359,15 @@ def test_a_reader_that_is_closed_early_leaves_nothing_open(directory: LocalDirec
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+def test_a_reader_that_is_forgotten_leaves_nothing_open(directory: LocalDirectory) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    chunks = directory.source("file").read(0, None, version=None)
+    next(chunks)
+    del chunks
+    directory.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_a_closed_directory_opens_again_and_closes_twice(directory: LocalDirectory) -> None:
     assert read(directory, "a/b/deep") == b"deep"
     directory.close()

@@ -184,6 +184,9 @@ class LocalReader:
         self._is_done = False
         self._end = 0
 
+    def __del__(self) -> None:
+        self.close()
+
     def __iter__(self) -> "LocalReader":
         return self
 
