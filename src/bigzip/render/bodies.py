@@ -177,9 +177,12 @@ def compress_blocks(
         data = yield from intake.take(min(deflate.BLOCK_SIZE, size - index * deflate.BLOCK_SIZE))
         if index == blocks[-1]:
             yield from intake.finish()
-        task = CompressBlock(data, level, dictionary, final=index == count - 1, whole=count == 1)
-        yield from pipeline.submit(Submit(task), partial(finish, index))
-        dictionary = data[-deflate.DICTIONARY_SIZE :]
+        steps = pipeline.submit(
+            Submit(CompressBlock(data, level, dictionary, final=index == count - 1, whole=count == 1)),
+            partial(finish, index),
+        )
+        dictionary, data = data[-deflate.DICTIONARY_SIZE :], b""
+        yield from steps
 
 
 def is_worth_deflating(table: EntryTable, row: int) -> Steps[bool]:

@@ -77,6 +77,7 @@ class Driver:
         self._pieces_size = 0
         self._held: list[Advance] = []
         self._interrupted: Step | Signal | None = None
+        self._rest = memoryview(b"")
         self._bytes_read = 0
         self._reported = (0, -_REPORT_ROWS)  # so that opening the first source is told
         self._bytes_total = table.total_size() if progress else None
@@ -98,8 +99,8 @@ class Driver:
         return self._advance(None, may_block=False)
 
     def _advance(self, reply: object, *, may_block: bool) -> Advance:
-        if self._held:
-            return self._held.pop()
+        if self._rest or self._held:
+            return self._left_over()
         while True:
             step, self._interrupted = self._interrupted, None
             if step is None:  # not just false, as a step without fields is
@@ -271,6 +272,17 @@ class Driver:
         self._pieces_size += len(piece)
         return self._take_pieces() if self._pieces_size >= self.pace.chunk_size else None
 
+    def _left_over(self) -> Advance:
+        """What is there to be handed on; some of it, where all is too large for a slow client."""
+        if not self._rest:
+            item = self._held.pop()
+            if not isinstance(item, bytes) or len(item) <= 2 * self.pace.chunk_size or self.pace.is_fast:
+                return item
+            self._rest = memoryview(item)
+        size = self.pace.chunk_size
+        chunk, self._rest = bytes(self._rest[:size]), self._rest[size:]
+        return chunk
+
     def _take_pieces(self) -> bytes:
         pieces = b"".join(self._pieces)
         self._pieces, self._pieces_size = [], 0
@@ -281,10 +293,8 @@ class Driver:
 
     def _after_pieces(self, item: Advance) -> Advance:
         """`item`, but what was collected before it comes first."""
-        if not self._pieces:
-            return item
         self._held.append(item)
-        return self._take_pieces()
+        return self._take_pieces() if self._pieces else self._left_over()
 
     def _entry_name(self) -> str:
         return self._table.name(self._row) if self._row < len(self._table) else ""

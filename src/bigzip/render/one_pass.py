@@ -266,9 +266,11 @@ class OnePass:
         dictionary, is_first, is_last = b"", True, False
         while not is_last:
             is_last = yield from intake.at_end()
-            task = CompressBlock(data, level, dictionary, final=is_last)
-            yield from self._pipeline.submit(Submit(task), partial(finish, is_first, is_last))
-            dictionary, is_first = data[-deflate.DICTIONARY_SIZE :], False
+            steps = self._pipeline.submit(
+                Submit(CompressBlock(data, level, dictionary, final=is_last)), partial(finish, is_first, is_last)
+            )
+            dictionary, is_first, data = data[-deflate.DICTIONARY_SIZE :], False, b""
+            yield from steps
             if not is_last:
                 data = yield from intake.take_up_to(deflate.BLOCK_SIZE)
 

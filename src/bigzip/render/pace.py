@@ -8,7 +8,7 @@ from typing import Final
 
 from bigzip.plan.batches import MAX_BYTES
 
-MIN_CHUNK_SIZE: Final = 1 << 16
+MIN_CHUNK_SIZE: Final = 1 << 15
 MAX_CHUNK_SIZE: Final = 1 << 18
 
 _SLOW_SECONDS: Final = 0.1

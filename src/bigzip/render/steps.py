@@ -131,6 +131,7 @@ class Pipeline:
     def submit(self, submit: Submit, finish: Callable[[Any], Steps[None]]) -> Steps[None]:
         """Have a task done; `finish` makes the steps to be taken with its result."""
         has_room = yield submit
+        del submit  # it has a block of data, and what comes now may take a slow client minutes
         self._waiting.append(finish)
         if not has_room:
             yield from self._take_turn()
