@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 
 from bench import (
@@ -25,7 +26,7 @@ from bench import (
     text_to_file,
     tree_to_file,
 )
-from bench.settings import Settings
+from bench.settings import LEVELS, Settings
 
 RUNS = 3
 BENCHES: dict[str, Callable[[Settings], Iterator[str]]] = {
@@ -50,6 +51,7 @@ def main() -> None:
         settings = Settings(
             runs=1 if arguments.quick else arguments.runs,
             quick=arguments.quick,
+            levels=tuple(arguments.levels),
             cache=arguments.cache.resolve(),
             work=Path(work).resolve(),
             tree=arguments.tree,
@@ -78,6 +80,8 @@ def _shown(words: list[str], name: str) -> list[str]:
     options = [word for word in words if word == "--quick" or word.startswith("--runs")]
     if "--runs" in words:
         options.insert(options.index("--runs") + 1, words[words.index("--runs") + 1])
+    if "--levels" in words and name in ("tree-deflate", "text"):
+        options += ["--levels", *takewhile(str.isdigit, words[words.index("--levels") + 1 :])]
     return [name, *options]
 
 
@@ -86,6 +90,13 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*BENCHES, []], help="what to measure; by default all")
     parser.add_argument("--runs", type=int, default=RUNS, help="rounds, of which medians are taken (%(default)s)")
+    parser.add_argument(
+        "--levels",
+        type=int,
+        nargs="+",
+        default=LEVELS,
+        help="of deflate, for tree-deflate and text: some of %(default)s",
+    )
     parser.add_argument("--quick", action="store_true", help="small inputs, one round, results kept nowhere")
     parser.add_argument(
         "--tree", type=Path, help="the directory to copy for the tree; by default this Python's library"

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+LEVELS = (1, 3, 6, 9)
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -21,6 +22,8 @@ class Settings:
     """Where outputs go; removed at the end."""
     mod_zip: Path
     """Where nginx's module mod_zip is, if somebody has built it."""
+    levels: tuple[int, ...] = LEVELS
+    """Of deflate, for a tree and a text."""
     tree: Path | None = None
     """The directory that the tree of the tree measurements is a copy of; None for this Python's own library."""
     environment: dict[str, str] = field(default_factory=lambda: os.environ | {"PYTHONPATH": str(ROOT)})

@@ -8,8 +8,6 @@ from bench.python_tree import text_file
 from bench.settings import Settings
 from bench.tree_to_file import beaten, bigzip_create, comparison
 
-_LEVELS = (1, 3, 6, 9)
-
 
 def measure(settings: Settings) -> Iterator[str]:
     """The text, deflated at several levels."""
@@ -40,7 +38,7 @@ def _contenders(text: Input, settings: Settings) -> list[Contender]:
             )
         )
 
-    for level in _LEVELS:
+    for level in settings.levels:
         add(f"bigzip {level}", level, *bigzip_create(out, file, "--method", "deflate", "--level", str(level)))
     for level in (1, 6, 9):
         add(f"pigz -p2 -{level}", level, "pigz", "-p2", f"-{level}", "-c", file.name, prints=True)

@@ -25,7 +25,6 @@ HEADER = (
     "runs, seconds",
 )
 _PEERS_IN_PYTHON = ("zipfile", "zipstream-ng", "stream-zip")
-_LEVELS = (1, 3, 6, 9)
 _LEVELS_OF_7ZZ = {1: 1, 3: 3, 6: 5, 9: 9}
 _LEVELS_IN_PYTHON = (1, 6)
 
@@ -41,7 +40,7 @@ def measure_store(settings: Settings) -> Iterator[str]:
 def measure_deflate(settings: Settings) -> Iterator[str]:
     """The tree, deflated at several levels."""
     tree = python_tree(settings)
-    contenders = [one for level in _LEVELS for one in _deflate_contenders(tree, level, settings)]
+    contenders = [one for level in settings.levels for one in _deflate_contenders(tree, level, settings)]
     outcomes = run_in_turn(contenders, settings, tree.facts)
     yield f"A Python library directory of {tree}, to a file, deflated. -mx5 and 6 are defaults.\n"
     yield from comparison(outcomes)

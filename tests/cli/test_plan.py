@@ -49,7 +49,7 @@ def test_figures_are_shown_to_people(tree: Path) -> None:
     assert finished.errors == ""
     shown = dict(re.split("  +", line, maxsplit=1) for line in finished.output.decode().splitlines())
     assert list(shown) == ["entries", "data", "archive", "etag", "time to survey", "level to use"]
-    assert shown["entries"] == "18 (7 deflated)"
+    assert shown["entries"] == "18 (6 deflated)"
     assert re.fullmatch(r"[\d,]+ bytes", shown["archive"])
     assert re.fullmatch(r"\d+\.\d\d s", shown["time to survey"])
     assert shown["level to use"] == "2 (streamed deflate)"
