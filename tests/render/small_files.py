@@ -88,11 +88,15 @@ OUTPUTS: Final[dict[str, Callable[[Plan, Path], bytes]]] = {
 
 
 def children(process: int | str = "self") -> set[int]:
-    """The processes that one of ours has started and not waited for yet."""
+    """The processes that one of ours has started and not waited for yet; not what multiprocessing keeps for itself."""
     found: set[int] = set()
     for task in Path(f"/proc/{process}/task").iterdir():
         with suppress(FileNotFoundError):  # a thread that has just ended
             found.update(map(int, (task / "children").read_text().split()))
+    for child in list(found):
+        with suppress(FileNotFoundError):  # ended just now
+            if b"resource_tracker" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.remove(child)
     return found
 
 
