@@ -2,9 +2,8 @@
 
 import copy
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
 from contextlib import aclosing, closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, BinaryIO, Final, Literal, TypeVar, cast
@@ -20,7 +19,7 @@ from bigzip.plan.table import DATA_ROOT, OBJECT_ROOT, Base, EntryTable
 from bigzip.planned import Plan
 from bigzip.progress import ProgressCallback
 from bigzip.render.drivers import Driver, iter_steps
-from bigzip.render.workers import Concurrency, Workers, workers_for
+from bigzip.render.workers import Concurrency, Staff, Workers
 from bigzip.sources.iterable import AsyncIterableSource, IterableSource, file_chunks
 from bigzip.sources.local_walk import SymlinkPolicy
 from bigzip.sources.source import AnySource, AsyncSource, Source
@@ -43,6 +42,10 @@ _MAX_SECONDS: Final = 1 << 53
 class _OnMissing(StrEnum):
     FAIL = "fail"
     SKIP = "skip"
+
+
+def _pay_no_heed(_: int) -> None:
+    """To how many rows there are while a table grows."""
 
 
 E = TypeVar("E", bound=StrEnum)
@@ -303,7 +306,10 @@ class Archive:
             OutputError: writing failed.
             SourceError: a source failed on the way.
         """
-        return self._plan(SurveyDepth.NOTHING, None).write(target, overwrite=overwrite, progress=progress)
+        with closing(Staff(self._concurrency)) as staff:
+            grew = staff.expect if isinstance(target, str | os.PathLike) else _pay_no_heed
+            plan = self._surveyed(self._expanded(grew), SurveyDepth.NOTHING, None, None)
+            return plan.write_with(staff, target, overwrite=overwrite, progress=progress)
 
     def _add_path(self, path: str, name: str | None, **columns: Any) -> None:
         if not path:
@@ -325,21 +331,25 @@ class Archive:
             raise InputError(f"{name}: the data has another size or CRC-32 than was given")
         self._table.append(_DATA_BASE, name, payload=data, size=len(data), crc32=checksum, mode=mode, **options)
 
-    def _expanded(self) -> EntryTable:
+    def _expanded(self, grew: Callable[[int], None] = _pay_no_heed) -> EntryTable:
         self._is_shared = True
         if self._is_resolved:
             return self._table
-        return expand(self._table, self._policies)
+        return expand(self._table, self._policies, grew)
 
     def _plan(self, depth: SurveyDepth, progress: ProgressCallback | None) -> Plan:
-        table = self._expanded()
-        work = Survey(table, depth)
-        concurrency = self._concurrency
         if depth is not SurveyDepth.FULL:  # reads nothing
-            concurrency = replace(concurrency, processes=False)
-        with closing(workers_for(concurrency, table)) as workers:
-            for _ in iter_steps(Driver(table, work.steps(), progress, workers, self._index)):
-                raise AssertionError("a survey passes on no bytes")
+            return self._surveyed(self._expanded(), depth, progress, None)
+        with closing(Staff(self._concurrency)) as staff:
+            table = self._expanded(staff.expect)
+            return self._surveyed(table, depth, progress, staff.workers(len(table)))
+
+    def _surveyed(
+        self, table: EntryTable, depth: SurveyDepth, progress: ProgressCallback | None, workers: Workers | None
+    ) -> Plan:
+        work = Survey(table, depth)
+        for _ in iter_steps(Driver(table, work.steps(), progress, workers, self._index)):
+            raise AssertionError("a survey passes on no bytes")
         return self._frozen(work)
 
     def _frozen(self, work: Survey) -> Plan:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from typing import BinaryIO
 
 from bigzip.errors import ManifestError, NotRepeatable, UnsatisfiableRange
@@ -16,7 +15,7 @@ from bigzip.render.drivers import Driver, iter_steps
 from bigzip.render.one_pass import OnePass
 from bigzip.render.pace import Pace
 from bigzip.render.steps import Kept, Overwrite, Steps
-from bigzip.render.workers import Concurrency, Workers, workers_for
+from bigzip.render.workers import Concurrency, Staff, Workers
 from bigzip.sinks.file import FileSink, new_file, open_sink
 from bigzip.sources.registry import OpenRoots
 
@@ -62,14 +61,24 @@ class Plan(FrozenPlan):
             OutputError: writing failed.
             SourceError, EncoderChanged: as `iter_bytes`.
         """
+        with closing(Staff(self.concurrency)) as staff:
+            return self.write_with(staff, target, overwrite=overwrite, progress=progress)
+
+    def write_with(
+        self,
+        staff: Staff,
+        target: str | os.PathLike[str] | BinaryIO,
+        *,
+        overwrite: bool,
+        progress: ProgressCallback | None,
+    ) -> int:
+        """As `write`, by workers that may have been started already and that the caller closes."""
 
         def write_to(sink: FileSink) -> None:
             steps = self._steps(0, self.content_length, can_overwrite=sink.can_overwrite, pace=Pace())
-            concurrency = self.concurrency if sink.path else replace(self.concurrency, processes=False)
-            workers = workers_for(concurrency, self.table)
-            with closing(workers):
-                _write(Driver(self.table, steps, progress, workers, self.index), sink)
-                workers.finish()
+            workers = staff.workers(len(self.table)) if sink.path else Workers(self.concurrency.threads)
+            _write(Driver(self.table, steps, progress, workers, self.index), sink)
+            workers.finish()
 
         return _to_target(target, overwrite, write_to)
 

@@ -18,6 +18,7 @@ from bigzip.cli.streams import print_result, say
 from bigzip.errors import InputError, printable
 from bigzip.plan.entry import Form, Method
 from bigzip.plan.names import CollisionPolicy, NamePolicy
+from bigzip.progress import Progress
 from bigzip.sources.local_walk import SymlinkPolicy
 
 app = typer.Typer(
@@ -174,10 +175,16 @@ def create(
     )
     started = time.monotonic()
     with progress_bar("Writing", first="Listing files", quiet=quiet) as progress:
-        plan = archive.plan(survey="nothing")
-        size = output.write(plan, progress)
+        entries = 0
+
+        def keep_count(now: Progress) -> None:
+            nonlocal entries
+            entries = now.entries_total or 0
+            if progress is not None:
+                progress(now)
+
+        size = output.write(archive, keep_count)
     seconds = time.monotonic() - started
-    entries = len(plan.entries)
     if not entries:
         say("bigzip: warning: the archive is empty; some readers, unzip among them, refuse it")
     if as_json:

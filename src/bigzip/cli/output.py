@@ -4,8 +4,8 @@ import os
 import sys
 from typing import Final
 
+from bigzip.archive import Archive
 from bigzip.errors import InputError, OutputError, printable
-from bigzip.planned import Plan
 from bigzip.progress import ProgressCallback
 from bigzip.sinks.file import FileSink, check_output
 
@@ -64,16 +64,16 @@ class Output:
         if not is_archive:
             raise InputError(f"{self._name}: is among what is to be archived, and would be lost; name another output")
 
-    def write(self, plan: Plan, progress: ProgressCallback | None) -> int:
+    def write(self, archive: Archive, progress: ProgressCallback | None) -> int:
         """Write the archive and return its length in bytes.
 
         Raises:
-            OutputExists, OutputError, SourceError, BrokenPipeError: as `Plan.write`.
+            PlanRefused, OutputExists, OutputError, SourceError, BrokenPipeError: as `Archive.write`.
         """
         if not self.is_standard_output:
-            return plan.write(self._name, overwrite=self._overwrite, progress=progress)
+            return archive.write(self._name, overwrite=self._overwrite, progress=progress)
         with open(os.dup(sys.stdout.fileno()), "wb", buffering=0) as file:
             sink = FileSink(file, can_overwrite=False, name=str(self))
-            for chunk in plan.iter_bytes(progress=progress):
+            for chunk in archive.iter_bytes(progress=progress):
                 sink.put(chunk)
         return sink.size

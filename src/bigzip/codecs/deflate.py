@@ -47,8 +47,8 @@ class _Engines(NamedTuple):
 _LEVELS: Final = {
     1: _Engines(1, _ISAL, 2),
     2: _Engines(2, _ISAL, 3),
-    3: _Engines(3, _ZLIB_NG, 3),
-    4: _Engines(4, _ZLIB_NG, 4),
+    3: _Engines(3, _ZLIB_NG, 5),
+    4: _Engines(4, _ZLIB_NG, 5),
     5: _Engines(5, _ZLIB_NG, 5),
     6: _Engines(6, _ZLIB_NG, 6),
     7: _Engines(7, _ZLIB_NG, 7),

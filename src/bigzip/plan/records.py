@@ -4,6 +4,7 @@ The rules and the readers that forced them are in docs/archive-format.md.
 """
 
 import stat
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bigzip.format import dos_time, extended_timestamp, zip64_extended_information
@@ -41,6 +42,7 @@ _VERSION_DEFLATED: Final = int(VersionNeeded.DEFLATED_OR_DIRECTORY)
 _FILE_TYPE: Final = stat.S_IFMT(0xFFFF)
 _DIRECTORY: Final = stat.S_IFDIR
 _NO_TIME: Final = dos_time.encode(dos_time.MIN_SECONDS)
+_TIMES_KEPT: Final = 4_096
 
 
 class Facts(NamedTuple):
@@ -76,16 +78,23 @@ def _has_timestamp(modified: int | None) -> "TypeIs[int]":
     return modified is not None and extended_timestamp.MIN_SECONDS <= modified <= extended_timestamp.MAX_SECONDS
 
 
+@lru_cache(_TIMES_KEPT)
+def _times(modified: int | None) -> tuple[int, int, bytes]:
+    """The DOS time, the DOS date and the extra field of a time: files often have it from the same second."""
+    time, date = _NO_TIME if modified is None else dos_time.encode(modified)
+    return time, date, extended_timestamp.encode(modified) if _has_timestamp(modified) else b""
+
+
 def _is_zip64(facts: Facts) -> bool:
     """Whether the central header needs zip64 fields, and a reader that knows them."""
     _, size, encoded_size, _, wide, offset = facts
     return wide or size >= MAX_32 or encoded_size >= MAX_32 or offset >= MAX_32
 
 
-def _version_needed(facts: Facts, mode: int) -> int:
-    if _is_zip64(facts):
+def _version_needed(form: Form, mode: int, *, is_zip64: bool) -> int:
+    if is_zip64:
         return _ZIP64
-    if facts[0] == _FORM_STORED and mode & _FILE_TYPE != _DIRECTORY:
+    if form == _FORM_STORED and mode & _FILE_TYPE != _DIRECTORY:
         return _VERSION_STORED
     return _VERSION_DEFLATED
 
@@ -107,17 +116,15 @@ def local_header(table: EntryTable, row: int, facts: Facts) -> bytes:
     """The row's local file header."""
     form, size, encoded_size, crc32, wide, _ = facts
     name, modified, mode, comment = table.header_fields(row)
-    extra = b""
+    time, date, extra = _times(modified)
+    is_zip64 = _is_zip64(facts)
     if form >= _FORM_STORED_BLOCKS:
         crc32 = size = encoded_size = 0
     if wide:
-        extra = zip64_extended_information.encode_local(original_size=size, compressed_size=encoded_size)
+        extra = zip64_extended_information.encode_local(original_size=size, compressed_size=encoded_size) + extra
         size = encoded_size = MAX_32
-    if _has_timestamp(modified):
-        extra += extended_timestamp.encode(modified)
-    time, date = _NO_TIME if modified is None else dos_time.encode(modified)
     return encode_local_header(
-        _version_needed(facts, mode),
+        _version_needed(form, mode, is_zip64=is_zip64),
         _flags(form, name, comment),
         _STORED if form == _FORM_STORED else _DEFLATED,
         time,
@@ -161,19 +168,18 @@ def central_header(table: EntryTable, row: int, facts: Facts) -> bytes:
     """The row's central directory header."""
     form, size, encoded_size, crc32, _, offset = facts
     name, modified, mode, comment = table.header_fields(row)
-    disk, extra = 0, b""
-    if _is_zip64(facts):
-        extra = zip64_extended_information.encode_central(
+    time, date, extra = _times(modified)
+    disk = 0
+    if is_zip64 := _is_zip64(facts):
+        zip64 = zip64_extended_information.encode_central(
             original_size=size, compressed_size=encoded_size, relative_header_offset=offset
         )
+        extra = zip64 + extra
         size = encoded_size = offset = MAX_32
         disk = MAX_16
-    if _has_timestamp(modified):
-        extra += extended_timestamp.encode(modified)
-    time, date = _NO_TIME if modified is None else dos_time.encode(modified)
     return encode_central_header(
         _MADE_BY,
-        _version_needed(facts, mode),
+        _version_needed(form, mode, is_zip64=is_zip64),
         _flags(form, name, comment),
         _STORED if form == _FORM_STORED else _DEFLATED,
         time,

@@ -29,6 +29,9 @@ from bigzip.render.steps import Kept, Task
 from bigzip.render.tasks import EncodeBatch, EncodedBatch
 from bigzip.render.workers import Pending, Workers
 
+_BATCHES_A_PROCESS: Final = 4
+"""Under way. They are unlike, and collected in order: who has done its own should find another."""
+
 _PROGRAM: Final = """
 import sys
 sys.path[:] = sys.argv[1:]
@@ -66,7 +69,7 @@ class ProcessWorkers(Workers):
 
     def __init__(self, threads: int | None = None) -> None:
         super().__init__(threads)
-        self.window = max(self.window, 2 * self.threads)
+        self.window = _BATCHES_A_PROCESS * self.threads
         self._processes: list[_Process] = []
         self._next = 0
         try:

@@ -4,11 +4,11 @@ import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Final, Protocol
 
-from bigzip.plan.table import EntryTable
 from bigzip.render.steps import Task
 
 _TASKS_A_THREAD: Final = 2
@@ -91,14 +91,32 @@ _ROWS_FOR_PROCESSES: Final = 4_000
 """Starting two interpreters takes as long as encoding some thousand small rows does."""
 
 
-def workers_for(concurrency: Concurrency, table: EntryTable) -> Workers:
-    """The workers for a table's rows, where their bytes go to a file or are not wanted."""
-    workers = Workers(concurrency.threads)
-    if not concurrency.processes or workers.threads == 1 or len(table) < _ROWS_FOR_PROCESSES or not sys.executable:
-        return workers
-    from bigzip.render.processes import ProcessWorkers
+class Staff:
+    """The workers for an archive whose bytes go to a file or are not wanted.
 
-    try:
-        return ProcessWorkers(workers.threads)
-    except OSError:  # no memory, or too many processes: slower, and no more than that
-        return workers
+    Where processes are allowed they are started as soon as there are rows enough, while others are still looked up.
+    """
+
+    def __init__(self, concurrency: Concurrency) -> None:
+        self._workers = Workers(concurrency.threads)
+        self._may_start = concurrency.processes and self._workers.threads > 1 and bool(sys.executable)
+
+    def expect(self, rows: int) -> None:
+        """Be told how many rows there are by now; repeatable."""
+        if not self._may_start or rows < _ROWS_FOR_PROCESSES:
+            return
+        from bigzip.render.processes import ProcessWorkers
+
+        self._may_start = False
+        with suppress(OSError):  # no memory, or too many processes: slower, and no more than that
+            self._workers = ProcessWorkers(self._workers.threads)
+
+    def workers(self, rows: int) -> Workers:
+        """The workers for a table of so many rows."""
+        self.expect(rows)
+        return self._workers
+
+    def close(self) -> None:
+        """End what was started; repeatable."""
+        self._may_start = False
+        self._workers.close()

@@ -48,20 +48,23 @@ class Policies:
     """Leave out what is not there or may not be read, and add an entry that says so."""
 
 
-def expand(requests: EntryTable, policies: Policies) -> EntryTable:
+def expand(requests: EntryTable, policies: Policies, grew: Callable[[int], None] = lambda _: None) -> EntryTable:
     """The rows that `requests` ask for; the same table where nothing has to change.
+
+    `grew` is told now and then how many there are by now.
 
     Raises:
         PlanRefused: something cannot be archived.
     """
-    expansion = _Expansion(requests, policies)
+    expansion = _Expansion(requests, policies, grew)
     table = expansion.table()
     return table if expansion.names_differ else _without_collisions(table, policies.collisions)
 
 
 class _Expansion:
-    def __init__(self, requests: EntryTable, policies: Policies) -> None:
+    def __init__(self, requests: EntryTable, policies: Policies, grew: Callable[[int], None]) -> None:
         self._requests = requests
+        self._grew = grew
         self._policies = policies
         self._excluded = _matcher(policies.exclude)
         self._table = EntryTable()
@@ -151,6 +154,7 @@ class _Expansion:
             ):
                 if isinstance(found, Files):
                     self._add_files(row, directory, found, prefix)
+                    self._grew(len(self._table))
                 elif isinstance(found, EntryProblem):
                     shown = os.path.join(path, found.entry) if found.entry not in ("", start) else path
                     self._problems.append(

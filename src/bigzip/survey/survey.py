@@ -73,6 +73,10 @@ class Survey:
                     self.unknown_bytes += self._table.size(row)
 
     def _rows(self, rows: range) -> Steps[None]:
+        if self._depth is SurveyDepth.NOTHING:
+            for row in rows:
+                self._decide(row)
+            return
         row = rows.start
         while row < rows.stop:
             if batch := self._batch_at(row, rows.stop):
@@ -184,14 +188,8 @@ class Survey:
     def _row(self, row: int) -> Steps[None]:
         table = self._table
         size = table.size(row)
-        form = self._form_by_now(row)
-        if form is not None:
-            checksum = table.crc32(row)
-            if size == 0:
-                check_crc32(0, checksum)
-                checksum = 0
-            known = checksum if form is Form.STORED else None
-            yield from self._pipeline.then(partial(self.encoding.append, form, known))
+        if self._form_by_now(row) is not None:
+            yield from self._pipeline.then(partial(self._decide, row))
         elif row in self._known:
             yield from self._pipeline.then(partial(self._use, row, self._known[row]))
         elif (yield from self._is_stored(row, size)):
@@ -199,6 +197,19 @@ class Survey:
             yield from self._checksum(row, size)
         else:
             yield from self._compress(row, size)
+
+    def _decide(self, row: int) -> None:
+        """Append a row whose form is decided before its data is read."""
+        form, checksum = self._form_by_now(row), self._table.crc32(row)
+        assert form is not None
+        if self._table.size(row) == 0:
+            try:
+                check_crc32(0, checksum)
+            except SourceChanged as error:
+                self._refuse(row, error)
+                return
+            checksum = 0
+        self.encoding.append(form, checksum if form is Form.STORED else None)
 
     def _is_stored(self, row: int, size: int) -> Steps[bool]:
         """Whether a row that must be read is stored without trying to compress all of it."""
