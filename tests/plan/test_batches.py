@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bigzip.codecs.deflate import BLOCK_SIZE
-from bigzip.plan.batches import MAX_BYTES, MAX_ROWS, batch_at, is_small
+from bigzip.plan.batches import MAX_BYTES, MAX_ROWS, batch_at
 from bigzip.plan.entry import Method
 from bigzip.plan.table import DATA_ROOT, OBJECT_ROOT, Base, EntryTable
 
@@ -25,6 +25,11 @@ def table_of(*sizes: int | None, base: Base = FILE, version: bytes = b"v") -> En
 def append(table: EntryTable, *sizes: int | None, base: Base = FILE, version: bytes = b"v") -> None:
     for size in sizes:
         table.append(base, str(len(table)), payload=version, size=size, mode=0, method=Method.DEFLATE)
+
+
+def is_small(table: EntryTable, row: int) -> bool:
+    """Whether the row makes a batch by itself."""
+    return 0 <= table.size(row) <= MAX_BYTES and table.is_alone(row)
 
 
 def test_a_batch_row_has_one_block() -> None:
@@ -54,7 +59,6 @@ def test_a_row_is_small_if_it_fits_a_block_and_can_be_read_from_the_table_alone(
     size: int | None, base: Base, version: bytes, small: bool
 ) -> None:
     table = table_of(size, base=base, version=version)
-    assert is_small(table, 0) is small
     assert batch_at(table, 0, 1) == (range(1) if small else range(0))
 
 

@@ -22,8 +22,3 @@ def batch_at(table: EntryTable, row: int, stop: int, max_bytes: int = MAX_BYTES)
             break
         end += 1
     return range(row, end)
-
-
-def is_small(table: EntryTable, row: int) -> bool:
-    """Whether the row's data is of known size and fits one block, and can be read from what the table says alone."""
-    return 0 <= table.size(row) <= MAX_BYTES and table.is_alone(row)
