@@ -21,6 +21,7 @@ from bigzip.errors import (
 from bigzip.plan.entry import Entry, Form
 from bigzip.planned import Plan
 from bigzip.progress import Progress
+from bigzip.sources.connections import Connections
 from bigzip.sources.source import AsyncSource, Source, SourceFacts
 from bigzip.survey.index import SurveyIndex
 from bigzip.verification import CouldNotVerify, Problem, ProblemKind, Report, verify
@@ -31,6 +32,7 @@ __all__ = [
     "Archive",
     "AsyncSource",
     "BigZipError",
+    "Connections",
     "CouldNotVerify",
     "EncoderChanged",
     "Entry",

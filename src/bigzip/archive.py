@@ -7,10 +7,11 @@ from contextlib import aclosing, closing
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, BinaryIO, Final, Literal, TypeVar, cast
+from urllib.parse import unquote
 
 from bigzip.codecs.checksum import crc32 as crc32_of
 from bigzip.codecs.deflate import MAX_LEVEL, MIN_LEVEL
-from bigzip.errors import InputError
+from bigzip.errors import InputError, printable
 from bigzip.format.constants import MAX_16, MAX_32
 from bigzip.plan.entry import Method
 from bigzip.plan.method import method_by_type
@@ -20,9 +21,12 @@ from bigzip.planned import Plan
 from bigzip.progress import ProgressCallback
 from bigzip.render.drivers import Driver, iter_steps
 from bigzip.render.workers import Concurrency, Staff, Workers
+from bigzip.sources.connections import Connections
 from bigzip.sources.iterable import AsyncIterableSource, IterableSource, file_chunks
 from bigzip.sources.local_walk import SymlinkPolicy
+from bigzip.sources.registry import HTTP_SCHEMES
 from bigzip.sources.source import AnySource, AsyncSource, Source
+from bigzip.sources.url import is_url, parse_url
 from bigzip.survey.expand import REQUEST_ROOT, Policies, expand
 from bigzip.survey.index import SurveyIndex
 from bigzip.survey.survey import Survey, SurveyDepth
@@ -84,6 +88,7 @@ class Archive:
             archive of thousands of files: Python's threads cannot read small files side by side.
         index: where to remember what was learned of files' data, so that a file is read for its CRC-32 and compressed
             size once in its life: a `SurveyIndex`, or the path of one.
+        connections: how sources on other machines are reached, and which may be; without, none.
     """
 
     def __init__(
@@ -102,6 +107,7 @@ class Archive:
         threads: int | None = None,
         processes: bool = False,
         index: SurveyIndex | str | os.PathLike[str] | None = None,
+        connections: Connections | None = None,
     ) -> None:
         if threads is not None and threads < 1:
             raise InputError(f"{threads} threads can do nothing: give at least one")
@@ -119,7 +125,7 @@ class Archive:
             exclude=tuple(exclude),
             skip_missing=_choice(_OnMissing, on_missing, "on_missing") is _OnMissing.SKIP,
         )
-        self._table = EntryTable()
+        self._table = EntryTable(connections)
         self._is_shared = False
         self._is_resolved = False
 
@@ -139,8 +145,8 @@ class Archive:
         """Ask for an entry, or for the entries of a directory tree.
 
         Args:
-            source: the path of a file or directory; bytes; an open binary file; any iterable or async iterable of
-                bytes, which is read once; or an object with the `Source` protocol.
+            source: the path of a file or directory; the URL of a file (`https://…`); bytes; an open binary file; any
+                iterable or async iterable of bytes, which is read once; or an object with the `Source` protocol.
             name: the entry's name. By default the last component of a path; "" puts a directory's content at the
                 archive's top. All else needs a name.
             method, level: instead of the archive's.
@@ -315,13 +321,25 @@ class Archive:
         if not path:
             raise InputError("a path is empty; give the path of a file or directory")
         _check_text(path, "a path")
-        scheme, separator, _ = path.partition("://")
-        if separator and scheme.isalnum():
-            raise InputError(f"{path}: sources of kind {scheme!r} are not known")
+        if is_url(path):
+            self._add_url(path, name, columns)
+            return
         if name is None:
             name = os.path.basename(path.rstrip("/"))
             name = "" if name in (".", "..") else name
         self._table.append(Base(REQUEST_ROOT + self._root, separate=True), name.rstrip("/"), path, **columns)
+
+    def _add_url(self, url: str, name: str | None, columns: dict[str, Any]) -> None:
+        scheme = url.partition("://")[0]
+        if scheme not in HTTP_SCHEMES:
+            raise InputError(f"{printable(url)}: sources of kind {scheme!r} are not known")
+        origin, path = parse_url(url)
+        if name is None:
+            name = unquote(path.partition("?")[0].rpartition("/")[2])
+        if not name:
+            raise InputError(f"{origin}/{path} ends in no name; give the entry one")
+        _check_text(name, "a name")
+        self._table.append(Base(REQUEST_ROOT + origin, separate=True), name, path, **columns)
 
     def _add_bytes(
         self, data: bytes, name: str, size: int | None, crc32: int | None, mode: int, options: dict[str, Any]

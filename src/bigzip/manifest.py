@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from bigzip.archive import Archive
 from bigzip.errors import InputError, ManifestError
+from bigzip.sources.url import is_url
 
 _FILE: Final = "file:"
 _NOT_JSON: Final = (ValueError, RecursionError)
@@ -91,16 +92,21 @@ def add_manifest(archive: Archive, manifest: Manifest, *, directory: str = "") -
         source = fields.pop("source", None)
         if source is None:
             raise ManifestError(where, "an entry needs a source")
-        if not source.startswith(_FILE):
-            raise ManifestError(where, f"the source {short_repr(source)} is of no known kind; known is {_FILE}PATH")
-        path = source.removeprefix(_FILE)
-        if not path or path.startswith("/") or ".." in path.split("/"):
-            raise ManifestError(where, f"the path {short_repr(path)} must be relative, and have no '..' in it")
+        if not source.startswith(_FILE) and not is_url(source):
+            known = f"known are {_FILE}PATH and https://…"
+            raise ManifestError(where, f"the source {short_repr(source)} is of no known kind; {known}")
         try:
             name = fields.pop("name", None)
-            archive.add(f"{directory}/{path}" if directory else path, name, **_arguments(fields))
+            archive.add(source if is_url(source) else _path(source, directory, where), name, **_arguments(fields))
         except (InputError, OverflowError) as error:
             raise ManifestError(where, str(error)) from error
+
+
+def _path(source: str, directory: str, where: str) -> str:
+    path = source.removeprefix(_FILE)
+    if not path or path.startswith("/") or ".." in path.split("/"):
+        raise ManifestError(where, f"the path {short_repr(path)} must be relative, and have no '..' in it")
+    return f"{directory}/{path}" if directory else path
 
 
 def _arguments(fields: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from bigzip.render.pace import Pace
 from bigzip.render.steps import Kept, Overwrite, Steps
 from bigzip.render.workers import Concurrency, Staff, Workers
 from bigzip.sinks.file import FileSink, new_file, open_sink
+from bigzip.sources.connections import Connections
 from bigzip.sources.registry import OpenRoots
 
 
@@ -90,7 +91,7 @@ class Plan(FrozenPlan):
         layout = self.layout
         if layout is None or not self.repeatable:
             return False
-        roots = OpenRoots()
+        roots = OpenRoots(self.table.connections)
         try:
             for row in range(layout.row_at(start), min(layout.row_at(max(start, stop - 1)) + 1, len(layout))):
                 if is_memorable(self.table, row):
@@ -115,15 +116,15 @@ class Plan(FrozenPlan):
         return to_json_lines(self)
 
     @classmethod
-    def from_json(cls, text: str | Iterable[str]) -> "Plan":
-        """The plan that `to_json` made, from its text or its lines.
+    def from_json(cls, text: str | Iterable[str], *, connections: Connections | None = None) -> "Plan":
+        """The plan that `to_json` made, from its text or its lines; `connections` as in `Archive`.
 
         A plan says which files are read: take it only from where nobody else can write.
 
         Raises:
             ManifestError: this is not a whole saved plan.
         """
-        parts = from_json_lines(text.splitlines() if isinstance(text, str) else text)
+        parts = from_json_lines(text.splitlines() if isinstance(text, str) else text, connections)
         try:
             return cls(*parts)
         except OverflowError as error:

@@ -13,6 +13,8 @@ from bigzip.cli.output import Output
 from bigzip.errors import EntryProblem, InputError, ManifestError, PlanRefused
 from bigzip.manifest import Manifest, add_manifest, read_manifest
 from bigzip.sinks.file import PARTIAL_GLOB
+from bigzip.sources.connections import Connections
+from bigzip.sources.url import is_url
 
 STANDARD_INPUT: Final = "-"
 _ENCODING: Final = "utf-8-sig"
@@ -37,10 +39,14 @@ class Request:
             InputError: it cannot be.
         """
         self._check()
+        options["connections"] = Connections.unguarded()
         options["exclude"] = (*map(_anchored, self.exclude), *self._output_globs())
         archive = Archive(**options) if self.manifest is None else self._with_manifest(self.manifest, options)
         for path in self._paths_but_output():
-            archive.add(os.path.join(self.directory, path), _entry_name(path))
+            if is_url(path):
+                archive.add(path)
+            else:
+                archive.add(os.path.join(self.directory, path), _entry_name(path))
         return archive
 
     def _check(self) -> None:
@@ -52,7 +58,9 @@ class Request:
             raise InputError("a path is empty; give the path of a file or directory")
         reason, remedy = "no name in an archive has '..' in it", "give -C the directory above, and the path from there"
         problems = [
-            EntryProblem(entry=path, reason=reason, remedy=remedy) for path in self.paths if ".." in path.split("/")
+            EntryProblem(entry=path, reason=reason, remedy=remedy)
+            for path in self.paths
+            if ".." in path.split("/") and not is_url(path)
         ]
         if problems:
             raise PlanRefused(problems)

@@ -18,6 +18,7 @@ from bigzip.plan.entry import Form, Method
 from bigzip.plan.frozen import FrozenPlan
 from bigzip.plan.names import NamePolicy, checked_name
 from bigzip.plan.table import DATA_ROOT, OBJECT_ROOT, Base, EntryTable
+from bigzip.sources.connections import Connections
 
 FORMAT_VERSION: Final = 1
 
@@ -47,7 +48,7 @@ def to_json_lines(plan: FrozenPlan) -> Iterator[str]:
         yield json.dumps(_entry_fields(table, encoding, row)) + "\n"
 
 
-def from_json_lines(lines: Iterable[str]) -> tuple[EntryTable, Encoding, bytes]:
+def from_json_lines(lines: Iterable[str], connections: Connections | None = None) -> tuple[EntryTable, Encoding, bytes]:
     """The parts of the plan that `to_json_lines` wrote.
 
     Raises:
@@ -64,7 +65,7 @@ def from_json_lines(lines: Iterable[str]) -> tuple[EntryTable, Encoding, bytes]:
         raise ManifestError("line 1", "this is not a saved plan") from error
     if len(comment) > MAX_16:
         raise ManifestError("line 1", f"a comment of {len(comment)} bytes is too long: {MAX_16} are possible")
-    table, encoding = EntryTable(), Encoding()
+    table, encoding = EntryTable(connections), Encoding()
     for number, line in numbered:
         try:
             _append(table, encoding, json.loads(line))

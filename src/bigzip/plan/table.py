@@ -18,6 +18,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple, overload
 
 from bigzip.plan.entry import Method
+from bigzip.sources.connections import Connections
 from bigzip.sources.source import AnySource
 
 DATA_ROOT: Final = "data:"
@@ -25,6 +26,7 @@ DATA_ROOT: Final = "data:"
 OBJECT_ROOT: Final = "object:"
 """The root of entries whose source is a Python object, which no plan can be saved with."""
 
+_LOCAL_ROOTS: Final = "file:"
 UNKNOWN: Final = -1
 _NO_TIME: Final = -(1 << 63)
 _ENCODING: Final = ("utf-8", "surrogateescape")
@@ -48,7 +50,9 @@ class Base(NamedTuple):
 class EntryTable:
     """Rows of entries; see the module. Sizes in bytes, times in seconds since 1970-01-01 UTC."""
 
-    def __init__(self) -> None:
+    def __init__(self, connections: Connections | None = None) -> None:
+        self.connections = connections
+        """What sources on other machines are reached with."""
         self._bases: list[Base] = []
         self._base_index: dict[Base, int] = {}
         self._prefixes: list[bytes] = []
@@ -68,7 +72,8 @@ class EntryTable:
 
     def copy(self) -> "EntryTable":
         """A table of its own with the same rows."""
-        return copy.deepcopy(self, {id(self._objects): dict(self._objects)})
+        shared = {id(self._objects): dict(self._objects), id(self.connections): self.connections}
+        return copy.deepcopy(self, shared)
 
     def append(
         self,
@@ -263,10 +268,10 @@ class EntryTable:
         return self.base(row).root != DATA_ROOT and bool(self.payload(row))
 
     def is_alone(self, row: int) -> bool:
-        """Whether all that is needed to read the row's data is in the table, and vouches for it."""
+        """Whether the row's data is in the table or in a local file, and the table has what vouches for it."""
         root = self._bases[self._base[row]].root
         # A version is never empty, and has no NUL in it as there is before an absent one.
-        return root == DATA_ROOT or (root != OBJECT_ROOT and self._heap[self._ends[row] - 1] != 0)
+        return root == DATA_ROOT or (root.startswith(_LOCAL_ROOTS) and self._heap[self._ends[row] - 1] != 0)
 
     def sizes(self, rows: range) -> "array[int]":
         """The sizes of consecutive rows."""

@@ -69,7 +69,7 @@ class Driver:
         self._memory = Memory(table, index)
         self._submitted: deque[tuple[Submit, Pending]] = deque()
         self.pace = pace or Pace()
-        self._roots = OpenRoots(self._read_size)
+        self._roots = OpenRoots(table.connections, self._read_size)
         self._row = 0
         self._reader: Iterator[bytes] | None = None
         self._async_reader: AsyncIterator[bytes] | None = None

@@ -1,7 +1,7 @@
 """From the roots and paths that a plan names to sources.
 
-A root is a scheme, a colon, and what the scheme makes of the rest: `file:/srv/photos`. A new kind of source is a
-module in this package and a line in `_SCHEMES`.
+A root is a scheme, a colon, and what the scheme makes of the rest: `file:/srv/photos`, `https://example.org`. A new
+kind of source is a module in this package and a line in `_SCHEMES`.
 """
 
 from collections import OrderedDict
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from bigzip.errors import InputError
+from bigzip.sources.connections import NO_CONNECTIONS, Connections
 from bigzip.sources.local import LocalDirectory
 from bigzip.sources.source import READ_SIZE, AnySource
 
@@ -40,27 +41,45 @@ class SourceRoot(Protocol):
 
 
 FILE_SCHEME: Final = "file"
+HTTP_SCHEMES: Final = ("http", "https")
 
-_SCHEMES: Final[dict[str, Callable[[str, Callable[[], int]], SourceRoot]]] = {FILE_SCHEME: LocalDirectory}
+
+def _local(root: str, _: Connections | None, read_size: Callable[[], int]) -> SourceRoot:
+    return LocalDirectory(root.removeprefix(f"{FILE_SCHEME}:"), read_size)
+
+
+def _http(root: str, connections: Connections | None, read_size: Callable[[], int]) -> SourceRoot:
+    return (connections or NO_CONNECTIONS).http_host(root, read_size)
+
+
+_SCHEMES: Final[dict[str, Callable[[str, Connections | None, Callable[[], int]], SourceRoot]]] = {
+    FILE_SCHEME: _local,
+    **dict.fromkeys(HTTP_SCHEMES, _http),
+}
 _MAX_OPEN_ROOTS: Final = 16
 
 
-def open_root(root: str, read_size: Callable[[], int] = lambda: READ_SIZE) -> SourceRoot:
+def open_root(
+    root: str, connections: Connections | None = None, read_size: Callable[[], int] = lambda: READ_SIZE
+) -> SourceRoot:
     """The place that `root` names, whose sources ask `read_size` how many bytes to yield at a time.
 
     Raises:
         InputError: there is no such scheme.
     """
-    scheme, _, rest = root.partition(":")
+    scheme = root.partition(":")[0]
     if scheme not in _SCHEMES:
         raise InputError(f"sources of kind {scheme!r} are not known; known are: {', '.join(_SCHEMES)}")
-    return _SCHEMES[scheme](rest, read_size)
+    return _SCHEMES[scheme](root, connections, read_size)
 
 
 class OpenRoots:
     """The roots in use by one reader of a plan: the last few are kept open, so descriptors stay few."""
 
-    def __init__(self, read_size: Callable[[], int] = lambda: READ_SIZE) -> None:
+    def __init__(
+        self, connections: Connections | None = None, read_size: Callable[[], int] = lambda: READ_SIZE
+    ) -> None:
+        self._connections = connections
         self._roots: OrderedDict[str, SourceRoot] = OrderedDict()
         self._read_size = read_size
 
@@ -74,7 +93,7 @@ class OpenRoots:
         if root is None:
             if len(self._roots) >= _MAX_OPEN_ROOTS:
                 self._roots.popitem(last=False)[1].close()
-            root = self._roots[name] = open_root(name, self._read_size)
+            root = self._roots[name] = open_root(name, self._connections, self._read_size)
         else:
             self._roots.move_to_end(name)
         return root

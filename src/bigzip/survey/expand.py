@@ -8,26 +8,44 @@ import os
 import re
 import stat
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from fnmatch import translate
-from typing import Final
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
 from bigzip.codecs.checksum import crc32
-from bigzip.errors import EntryProblem, NameRefused, PlanRefused, SourceMissing, printable
+from bigzip.errors import (
+    EntryProblem,
+    InputError,
+    NameRefused,
+    PlanRefused,
+    SourceError,
+    SourceMissing,
+    printable,
+)
 from bigzip.plan.collisions import find_collisions, renamed
 from bigzip.plan.entry import Method
 from bigzip.plan.method import method_by_type
 from bigzip.plan.names import MAX_NAME_LENGTH, CollisionPolicy, NamePolicy, are_plain, checked_name, folded
 from bigzip.plan.report import missing_report
-from bigzip.plan.table import DATA_ROOT, UNKNOWN, Base, EntryTable, Names
+from bigzip.plan.table import DATA_ROOT, OBJECT_ROOT, UNKNOWN, Base, EntryTable, Names
+from bigzip.sources.iterable import IterableSource
 from bigzip.sources.local import LocalDirectory, file_version, read_link
 from bigzip.sources.local_walk import Files, Found, SymlinkPolicy, walk
-from bigzip.sources.registry import FILE_SCHEME
+from bigzip.sources.registry import FILE_SCHEME, HTTP_SCHEMES, OpenRoots, open_root
+from bigzip.sources.source import Source, SourceFacts
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 REQUEST_ROOT: Final = "request:"
 """The root of rows that ask for a path; what follows is the directory nothing outside of which may be opened."""
 
 _LINK_MODE: Final = 0o120777
+_FILE_MODE: Final = 0o100644
+_LOOKS_AT_ONCE: Final = 8
+_LOOKS_AHEAD: Final = 64
 _MAX_UTF_8: Final = 4
 """Bytes that a character takes at most."""
 _MAX_SIBLINGS: Final = 10_000
@@ -67,20 +85,25 @@ class _Expansion:
         self._grew = grew
         self._policies = policies
         self._excluded = _matcher(policies.exclude)
-        self._table = EntryTable()
+        self._table = EntryTable(requests.connections)
         self._problems: list[EntryProblem] = []
         self._plain_place = ""
         # One tree, whose names stay as they are, has no collisions where no directory has two names that fold to one.
-        self.names_differ = len(requests) == 1 and requests.base(0).root.startswith(REQUEST_ROOT)
+        self.names_differ = (
+            len(requests) == 1 and requests.base(0).root.startswith(REQUEST_ROOT) and not _is_url(requests, 0)
+        )
 
     def table(self) -> EntryTable:
         if all(self._is_plain(row) for row in range(len(self._requests))):
             return self._requests
-        for row in range(len(self._requests)):
-            if self._requests.base(row).root.startswith(REQUEST_ROOT):
-                self._add_path(row)
-            else:
-                self._add_row(row)
+        with closing(_Looks(self._requests)) as looks:
+            for row in range(len(self._requests)):
+                if _is_url(self._requests, row):
+                    self._add_url(row, looks.take(row))
+                elif self._requests.base(row).root.startswith(REQUEST_ROOT):
+                    self._add_path(row)
+                else:
+                    self._add_row(row)
         missing = [problem for problem in self._problems if problem.missing]
         refused = [problem for problem in self._problems if not problem.missing]
         if refused or (missing and not self._policies.skip_missing):
@@ -124,10 +147,56 @@ class _Expansion:
         method = self._requests.method(row)
         return method_by_type(name) if method is Method.AUTO else method
 
+    def _add_url(self, row: int, look: "Future[SourceFacts]") -> None:
+        requests = self._requests
+        name, origin, path = requests.name(row), _asked_root(requests, row), requests.path(row)
+        url = f"{origin}/{path}"
+        if self._excluded(name):
+            return
+        try:
+            facts = look.result()
+            checked = checked_name(name, self._policies.names)
+            self._check_size(row, facts.size)
+        except NameRefused as refusal:
+            self._refuse(name, refusal)
+            return
+        except InputError as error:
+            self._problems.append(EntryProblem(entry=url, reason=str(error), remedy="see `hosts` and `networks`"))
+            return
+        except SourceError as error:
+            missing = isinstance(error, SourceMissing)
+            remedy = "check the URL" if missing else "try again, or exclude it"
+            self._problems.append(EntryProblem(entry=url, reason=error.reason, remedy=remedy, missing=missing))
+            return
+        is_guarded = facts.version is not None and facts.size is not None
+        columns: dict[str, Any] = {
+            "payload": (facts.version or "").encode("ascii"),
+            "size": facts.size if facts.size is not None else None if (size := requests.size(row)) == UNKNOWN else size,
+            "crc32": requests.crc32(row),
+            "modified": facts.modified if (modified := requests.modified(row)) is None else modified,
+            "mode": requests.mode(row) or _FILE_MODE,
+            "method": self._method(row, checked),
+            "level": requests.level(row),
+            "comment": requests.comment(row),
+        }
+        if is_guarded:
+            self._table.append(Base(origin, separate=True), checked, path, **columns)
+            return
+        # Nothing would tell that another file is read the second time.
+        source = open_root(origin, requests.connections).source(path)
+        assert isinstance(source, Source)
+        once = IterableSource(source.read(0, None, version=None))
+        self._table.append(Base(OBJECT_ROOT, separate=True), checked, source=once, **columns | {"payload": b""})
+
+    def _check_size(self, row: int, size: int | None) -> None:
+        given = self._requests.size(row)
+        if given not in (UNKNOWN, size) and size is not None:
+            raise NameRefused(f"has {size} bytes, and {given} were given", "leave the size out, or correct it")
+
     def _add_path(self, row: int) -> None:
         requests = self._requests
         path, name = requests.path(row), requests.name(row)
-        bounds = requests.base(row).root.removeprefix(REQUEST_ROOT)
+        bounds = _asked_root(requests, row)
         if name and self._excluded(name):
             return
         try:
@@ -290,6 +359,43 @@ class _Expansion:
         self._problems.append(EntryProblem(entry=entry, reason=refusal.reason, remedy=refusal.remedy))
 
 
+class _Looks:
+    """What the servers say of the URLs that are asked for, some of them looked up at a time, ahead of the rest."""
+
+    def __init__(self, requests: EntryTable) -> None:
+        self._requests = requests
+        self._rows = (row for row in range(len(requests)) if _is_url(requests, row))
+        self._roots = OpenRoots(requests.connections)
+        self._ahead: dict[int, Future[SourceFacts]] = {}
+        self._threads: ThreadPoolExecutor | None = None
+
+    def take(self, row: int) -> "Future[SourceFacts]":
+        """The look at the row's URL; rows in order, each once."""
+        if self._threads is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._threads = ThreadPoolExecutor(_LOOKS_AT_ONCE, thread_name_prefix="bigzip looks")
+        for ahead in islice(self._rows, _LOOKS_AHEAD - len(self._ahead)):
+            source = self._roots.source(_asked_root(self._requests, ahead), self._requests.path(ahead))
+            self._ahead[ahead] = self._threads.submit(source.facts)
+        return self._ahead.pop(row)
+
+    def close(self) -> None:
+        """Look no further; repeatable."""
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=True)
+        self._roots.close()
+
+
+def _asked_root(requests: EntryTable, row: int) -> str:
+    return requests.base(row).root.removeprefix(REQUEST_ROOT)
+
+
+def _is_url(requests: EntryTable, row: int) -> bool:
+    root = requests.base(row).root
+    return root.startswith(REQUEST_ROOT) and _asked_root(requests, row).partition("://")[0] in HTTP_SCHEMES
+
+
 def _locate(path: str, bounds: str, symlinks: SymlinkPolicy) -> tuple[str, str]:
     """The directory beneath which to open, and where beneath it, free of symbolic links, the path leads.
 
@@ -372,7 +478,7 @@ def _without_collisions(table: EntryTable, policy: CollisionPolicy) -> EntryTabl
             raise PlanRefused(
                 [EntryProblem(entry=names[row], reason=refusal.reason, remedy=refusal.remedy)]
             ) from refusal
-    result = EntryTable()
+    result = EntryTable(table.connections)
     for row in range(len(table)):
         if row not in repeated:
             result.append_row(table, row, name=new_names.get(row))

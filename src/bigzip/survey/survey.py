@@ -135,7 +135,7 @@ class Survey:
         refused = [problem for problem in self._problems.values() if not (skip_missing and problem.missing)]
         if refused:
             raise PlanRefused(refused)
-        table, encoding = EntryTable(), Encoding()
+        table, encoding = EntryTable(self._table.connections), Encoding()
         for row in range(len(self._table)):
             if row not in self._problems:
                 table.append_row(self._table, row)

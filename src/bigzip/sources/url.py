@@ -1,0 +1,65 @@
+"""URLs of files, in the two parts that a plan keeps."""
+
+import re
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from bigzip.errors import InputError
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_UNFIT: Final = re.compile(r"[^\x21-\x7e]")
+
+
+class Url(NamedTuple):
+    """A URL in the two parts that a plan keeps."""
+
+    origin: str
+    """`https://example.org:8443`, in lower case, without a port that is the scheme's."""
+    path: str
+    """With the query, without the slash that it begins with."""
+
+    def __str__(self) -> str:
+        return f"{self.origin}/{self.path}"
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it is reached by TLS."""
+        return self.origin.startswith("https:")
+
+    @property
+    def host(self) -> str:
+        """The host's name or address, without brackets."""
+        return urlsplit(self.origin).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """The port, the scheme's where none is given."""
+        parts = urlsplit(self.origin)
+        return parts.port or _DEFAULT_PORTS[parts.scheme]
+
+
+def is_url(text: str) -> bool:
+    """Whether this is meant as a URL of any scheme, and not as a path."""
+    scheme, separator, _ = text.partition("://")
+    return bool(separator) and scheme.isalnum()
+
+
+def parse_url(text: str) -> Url:
+    """The parts of an absolute URL.
+
+    Raises:
+        InputError: it is none, or has credentials in it.
+    """
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise InputError(f"{text!r} is no URL: {error}") from error
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or _UNFIT.search(text):
+        raise InputError(f"{text!r} is no URL of a file: give https://host/path, with what is not ASCII escaped")
+    if "@" in parts.netloc:
+        raise InputError(f"the URL of {parts.hostname} has credentials in it, which plans would keep: configure them")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname.removesuffix(".")
+    shown_port = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
+    query = f"?{parts.query}" if parts.query else ""
+    return Url(f"{parts.scheme}://{host}{shown_port}", parts.path.removeprefix("/") + query)
