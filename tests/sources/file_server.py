@@ -56,6 +56,8 @@ class FileServer:
         self.files: dict[str, bytes] = {}
         self.etags: dict[str, str] = {}
         self.faults: dict[str, list[Fault]] = defaultdict(list)
+        self.delay = 0.0
+        """Seconds before each answer."""
         self.seen: list[Seen] = []
         self.connections = 0
         self.open_now = 0
@@ -66,8 +68,7 @@ class FileServer:
         class Handler(_Handler):
             owner = server
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._stopped = threading.Event()
         self.port = self._server.server_address[1]
 
@@ -119,6 +120,14 @@ class FileServer:
             self._server.server_close()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, *_: Any) -> None:
+        """Nothing: clients go away, and connections are broken on purpose."""
+
+
 class _Handler(BaseHTTPRequestHandler):
     owner: FileServer
     protocol_version = "HTTP/1.1"
@@ -142,6 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.owner.seen.append(Seen(method=self.command, path=path, headers=headers))
         self.owner.count_open(1)
+        time.sleep(self.owner.delay)
         try:
             with suppress(BrokenPipeError, ConnectionResetError):
                 self._answer_with(path, headers, self.owner.next_fault(path, self.command))

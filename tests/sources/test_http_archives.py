@@ -167,6 +167,18 @@ def test_many_urls_are_looked_up_side_by_side(server: FileServer, connections: C
     assert server.connections <= 16
 
 
+def test_small_files_are_read_side_by_side_and_in_order(server: FileServer, connections: Connections) -> None:
+    archive = Archive(connections=connections, method="store")
+    for number in range(60):
+        archive.add(server.put(f"{number}", b"%d" % number))
+    plan = archive.plan(survey="sizes")
+    server.seen.clear()
+    server.delay = 0.02
+    assert content(b"".join(plan.iter_bytes())) == {str(number): b"%d" % number for number in range(60)}
+    assert 4 <= server.most_open <= 8  # a host may have
+    assert len(server.requests("GET")) == 60
+
+
 @pytest.mark.parametrize("fault", [Fault(extra=b"more"), Fault(status=418), Fault(headers={"content-encoding": "br"})])
 def test_no_fault_makes_a_whole_archive_of_wrong_bytes(
     server: FileServer, connections: Connections, fault: Fault

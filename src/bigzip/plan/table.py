@@ -273,6 +273,14 @@ class EntryTable:
         # A version is never empty, and has no NUL in it as there is before an absent one.
         return root == DATA_ROOT or (root.startswith(_LOCAL_ROOTS) and self._heap[self._ends[row] - 1] != 0)
 
+    def is_remote(self, row: int) -> bool:
+        """Whether the row's data has to be asked for on another machine."""
+        return _is_remote(self._bases[self._base[row]])
+
+    def has_remote_rows(self) -> bool:
+        """Whether any row is remote."""
+        return any(map(_is_remote, self._bases))
+
     def sizes(self, rows: range) -> "array[int]":
         """The sizes of consecutive rows."""
         return self._sizes[rows.start : rows.stop]
@@ -352,6 +360,10 @@ class EntryTable:
             comment=other.comment(row),
             source=other.source_object(row) if base.root == OBJECT_ROOT else None,
         )
+
+
+def _is_remote(base: Base) -> bool:
+    return base.root not in (DATA_ROOT, OBJECT_ROOT) and not base.root.startswith(_LOCAL_ROOTS)
 
 
 class Names(Sequence[str]):

@@ -19,7 +19,7 @@ from bigzip.plan.remembered import Remembered
 from bigzip.plan.table import EntryTable
 from bigzip.render.locate import Batch, Body, Learn, Vouch, locate
 from bigzip.render.pace import Pace
-from bigzip.render.steps import PULL, Forget, Intake, Learned, Open, Pipeline, Steps, Submit
+from bigzip.render.steps import PULL, Ahead, Forget, Intake, Learned, Open, Pipeline, Steps, Submit
 from bigzip.render.tasks import (
     CompressBlock,
     CompressedBlock,
@@ -34,6 +34,8 @@ def render_range(layout: Layout, start: int, stop: int, pace: Pace) -> Steps[Non
     """The steps that render the archive's bytes `[start, stop)`."""
     table, encoding = layout.table, layout.encoding
     pipeline = Pipeline()
+    # Of the first and of the last row, a part may be wanted.
+    yield Ahead(range(layout.row_at(start) + 1, layout.row_at(max(start, stop - 1))))
     for segment in locate(layout, start, stop, lambda: pace.batch_size):
         match segment:
             case bytes():

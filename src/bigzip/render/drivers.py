@@ -16,7 +16,9 @@ from bigzip.plan.table import DATA_ROOT, OBJECT_ROOT, EntryTable
 from bigzip.progress import Progress, ProgressCallback
 from bigzip.render.memory import Memory
 from bigzip.render.pace import Pace
+from bigzip.render.read_ahead import ReadAhead
 from bigzip.render.steps import (
+    Ahead,
     Collect,
     Forget,
     Kept,
@@ -33,7 +35,7 @@ from bigzip.render.steps import (
 from bigzip.render.workers import Pending, Workers
 from bigzip.sources.memory import MemorySource
 from bigzip.sources.registry import OpenRoots
-from bigzip.sources.source import AnySource, needs_event_loop
+from bigzip.sources.source import AnySource, Source, needs_event_loop
 
 _REPORT_BYTES: Final = 1 << 22
 _REPORT_ROWS: Final = 256
@@ -70,6 +72,7 @@ class Driver:
         self._submitted: deque[tuple[Submit, Pending]] = deque()
         self.pace = pace or Pace()
         self._roots = OpenRoots(table.connections, self._read_size)
+        self._ahead = ReadAhead(table, self._sync_source, self.pace)
         self._row = 0
         self._reader: Iterator[bytes] | None = None
         self._async_reader: AsyncIterator[bytes] | None = None
@@ -173,10 +176,14 @@ class Driver:
         while self._submitted:
             self._submitted.pop()[1].cancel()
         self._close_reader()
+        self._ahead.close()
         self._roots.close()
 
-    def _work(self, step: Submit | Collect | Run | Recall | Learned | Forget) -> object:
+    def _work(self, step: Submit | Collect | Run | Recall | Learned | Forget | Ahead) -> object:
         """Have a task done, wait for one, or turn to the index; what the steps are to be told."""
+        if isinstance(step, Ahead):
+            self._ahead.expect(step.rows)
+            return None
         if isinstance(step, Recall | Learned | Forget):
             return self._memory.answer(step)
         if isinstance(step, Submit):
@@ -206,9 +213,12 @@ class Driver:
         self._close_reader()
         self._row = row
         self._report(row)
+        self._async_reader = None  # one that was there has been read to its end
+        self._reader = self._ahead.take(row, start, stop)
+        if self._reader is not None:
+            return None
         version = self._table.payload(row).decode("ascii") if self._table.has_version(row) else None
         source = self._source(row)
-        self._async_reader = None  # one that was there has been read to its end
         try:
             if needs_event_loop(source):
                 self._async_reader = source.aread(start, stop, version=version)
@@ -225,6 +235,11 @@ class Driver:
         if root == OBJECT_ROOT:
             return self._table.source_object(row)
         return self._roots.source(root, self._table.path(row))
+
+    def _sync_source(self, row: int) -> Source:
+        source = self._source(row)
+        assert isinstance(source, Source), "what is remote can be read without an event loop"
+        return source
 
     def _pull(self) -> bytes | SourceError:
         assert self._reader is not None

@@ -26,7 +26,7 @@ from bigzip.plan.report import missing_report
 from bigzip.plan.table import UNKNOWN, EntryTable
 from bigzip.render.bodies import is_worth_deflating, render_body, submit_batch, vouch
 from bigzip.render.pace import Pace
-from bigzip.render.steps import Intake, Kept, Learned, Open, Overwrite, Pipeline, Run, Steps, Submit
+from bigzip.render.steps import Ahead, Intake, Kept, Learned, Open, Overwrite, Pipeline, Run, Steps, Submit
 from bigzip.render.tasks import CompressBlock, CompressedBlock, EncodeBatch, EncodedBatch, check_crc32
 
 _ENDLESS: Final = 1 << 62
@@ -118,6 +118,7 @@ class OnePass:
 
     def _rows(self) -> Steps[None]:
         row, stop = 0, len(self._table)
+        yield Ahead(range(stop))
         while row < stop:
             if batch := batch_at(self._table, row, stop, self._pace.batch_size):
                 yield from self._batch(batch)

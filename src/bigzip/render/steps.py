@@ -12,6 +12,7 @@
     Recall          | asks the index                                | what it knows of each row, or None
     Learned         | tells the index                               | None
     Forget          | has the index forget                          | None
+    Ahead           | may begin to read them                        | None
 
 What goes wrong in the driver is thrown into the generator. So all that decides and checks is here, once, without
 I/O, and the drivers with and without an event loop are short loops.
@@ -112,10 +113,16 @@ class Forget(NamedTuple):
     rows: range
 
 
+class Ahead(NamedTuple):
+    """These rows will be opened next, in this order, each from its start to its end."""
+
+    rows: Iterable[int]
+
+
 PULL: Final = Pull()
 COLLECT: Final = Collect()
 
-Step = bytes | Kept | Open | Pull | Overwrite | Submit | Collect | Run | Recall | Learned | Forget
+Step = bytes | Kept | Open | Pull | Overwrite | Submit | Collect | Run | Recall | Learned | Forget | Ahead
 R = TypeVar("R")
 Steps = Generator[Step, Any, R]
 

@@ -23,7 +23,7 @@ from bigzip.plan.remembered import Remembered, is_memorable, pack_blocks, unpack
 from bigzip.plan.report import missing_report
 from bigzip.plan.table import OBJECT_ROOT, UNKNOWN, EntryTable
 from bigzip.render.bodies import compress_blocks, is_worth_deflating, submit_batch
-from bigzip.render.steps import PULL, Learned, Open, Pipeline, Recall, Steps
+from bigzip.render.steps import PULL, Ahead, Learned, Open, Pipeline, Recall, Steps
 from bigzip.render.tasks import CompressedBlock, EncodedBatch, check_crc32
 
 _ROWS_AT_ONCE: Final = 4_096
@@ -59,6 +59,7 @@ class Survey:
         for start in range(0, len(self._table), _ROWS_AT_ONCE):
             rows = range(start, min(start + _ROWS_AT_ONCE, len(self._table)))
             yield from self._recall(rows)
+            yield Ahead(row for row in rows if self._must_be_read(row))
             yield from self._rows(rows)
         yield from self._pipeline.flush()
 

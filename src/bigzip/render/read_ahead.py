@@ -1,0 +1,175 @@
+"""Reading rows before their turn: a source on another machine takes a round trip to answer, and rows come one by one.
+
+Small rows are read whole, of a large one the beginning; so many at a time, and so many bytes, that memory is bounded.
+Local files need none of this.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from os import getpid
+from typing import Final, NamedTuple
+
+from bigzip.plan.table import UNKNOWN, EntryTable
+from bigzip.render.pace import Pace
+from bigzip.sources.source import Source
+
+_THREADS: Final = 32
+"""Of all drivers of a process."""
+_ROWS_FOR_FAST: Final = 16
+_ROWS_FOR_SLOW: Final = 4
+"""Under way for a client that takes things quickly, and for others."""
+_BYTES_FOR_FAST: Final = 8 << 20
+_BYTES_FOR_SLOW: Final = 1 << 18
+_WHOLE: Final = 1 << 20
+"""Rows of fewer bytes are read to their end. Of one that is larger, the connection stays open."""
+
+
+class _Begun(NamedTuple):
+    """What was read of a row, and what is left of it."""
+
+    chunks: list[bytes]
+    rest: Iterator[bytes]
+
+
+class ReadAhead:
+    """The rows that one driver will open; not for two threads at once.
+
+    Args:
+        table: theirs.
+        source: of a row.
+        pace: the client's.
+    """
+
+    def __init__(self, table: EntryTable, source: Callable[[int], Source], pace: Pace) -> None:
+        self._table = table
+        self._source = source
+        self._pace = pace
+        self._expected: deque[Iterator[int]] = deque()
+        self._under_way: dict[int, Future[_Begun]] = {}
+        self._bytes = 0
+        self._next: int | None = None
+        self._is_wanted = table.has_remote_rows()
+
+    def expect(self, rows: Iterable[int]) -> None:
+        """Be told which rows will be opened next, in this order, from their start to their end."""
+        if self._is_wanted:
+            self._expected.append(iter(rows))
+            self._fill()
+
+    def take(self, row: int, start: int, stop: int | None) -> "AheadReader | None":
+        """What was read ahead of the row; None where nothing was, or something else is wanted of it."""
+        if not self._is_wanted:
+            return None
+        future = self._forget_until(row)
+        size = self._table.size(row)
+        if future is not None and (start, stop) != (0, None if size == UNKNOWN else size):
+            _drop(future)
+            future = None
+        self._fill()
+        return None if future is None else AheadReader(future)
+
+    def close(self) -> None:
+        """Close what was opened and not taken; repeatable."""
+        self._expected.clear()
+        self._next = None
+        while self._under_way:
+            _drop(self._under_way.popitem()[1])
+
+    def _forget_until(self, row: int) -> "Future[_Begun] | None":
+        """The row's reading; what comes before it was passed over."""
+        if row not in self._under_way:
+            return None
+        while True:
+            first = next(iter(self._under_way))
+            future = self._under_way.pop(first)
+            self._bytes -= self._weight(first)
+            if first == row:
+                return future
+            _drop(future)
+
+    def _fill(self) -> None:
+        is_fast = self._pace.is_fast
+        rows, size = (_ROWS_FOR_FAST, _BYTES_FOR_FAST) if is_fast else (_ROWS_FOR_SLOW, _BYTES_FOR_SLOW)
+        while len(self._under_way) < rows and (row := self._peek()) is not None:
+            weight = self._weight(row)
+            if self._under_way and (self._bytes + weight > size or (weight == _WHOLE and self._has_large())):
+                return
+            self._next = None
+            self._bytes += weight
+            self._under_way[row] = _threads(getpid()).submit(self._begin, row, self._source(row))
+
+    def _peek(self) -> int | None:
+        """The next row to read."""
+        while self._next is None and self._expected:
+            row = next(self._expected[0], None)
+            if row is None:
+                self._expected.popleft()
+            elif self._table.is_remote(row) and self._table.size(row) != 0 and row not in self._under_way:
+                self._next = row
+        return self._next
+
+    def _has_large(self) -> bool:
+        """Whether a connection is kept open already."""
+        return any(self._weight(row) == _WHOLE for row in self._under_way)
+
+    def _weight(self, row: int) -> int:
+        size = self._table.size(row)
+        return _WHOLE if size == UNKNOWN or size >= _WHOLE else size
+
+    def _begin(self, row: int, source: Source) -> _Begun:
+        table = self._table
+        size = None if table.size(row) == UNKNOWN else table.size(row)
+        version = table.payload(row).decode("ascii") or None
+        reader = source.read(0, size, version=version)
+        chunks: list[bytes] = []
+        is_small = self._weight(row) < _WHOLE
+        for chunk in reader:
+            chunks.append(chunk)
+            if not is_small:
+                break
+        return _Begun(chunks, reader)
+
+
+class AheadReader:
+    """A row that was begun to be read: an iterator of its pieces, as `Source.read`."""
+
+    def __init__(self, future: "Future[_Begun]") -> None:
+        self._future = future
+        self._chunks: deque[bytes] | None = None
+        self._rest: Iterator[bytes] = iter(())
+
+    def __iter__(self) -> "AheadReader":
+        return self
+
+    def __next__(self) -> bytes:
+        if self._chunks is None:
+            chunks, self._rest = self._future.result()
+            self._chunks = deque(chunks)
+        return self._chunks.popleft() if self._chunks else next(self._rest)
+
+    def is_at_hand(self) -> bool:
+        """Whether the next piece is in memory."""
+        return bool(self._chunks) if self._chunks is not None else self._future.done()
+
+    def close(self) -> None:
+        """Close the source; repeatable."""
+        _drop(self._future)
+
+
+def _drop(future: "Future[_Begun]") -> None:
+    """Close what a reading opened, now or when it has."""
+    if not future.cancel():
+        future.add_done_callback(_close)
+
+
+def _close(future: "Future[_Begun]") -> None:
+    if not future.cancelled() and future.exception() is None and isinstance(rest := future.result().rest, Generator):
+        rest.close()
+
+
+@cache
+def _threads(_process: int) -> ThreadPoolExecutor:
+    # By process, for a fork leaves the threads behind.
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="bigzip ahead")
