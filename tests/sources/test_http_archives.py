@@ -164,7 +164,7 @@ def test_many_urls_are_looked_up_side_by_side(server: FileServer, connections: C
         archive.add(server.put(f"{number}", b"%d" % number))
     found = content(b"".join(archive.plan(survey="sizes").iter_bytes()))
     assert found == {str(number): b"%d" % number for number in range(200)}
-    assert server.connections <= 16
+    assert server.connections <= 20
 
 
 def test_small_files_are_read_side_by_side_and_in_order(server: FileServer, connections: Connections) -> None:
@@ -175,7 +175,7 @@ def test_small_files_are_read_side_by_side_and_in_order(server: FileServer, conn
     server.seen.clear()
     server.delay = 0.02
     assert content(b"".join(plan.iter_bytes())) == {str(number): b"%d" % number for number in range(60)}
-    assert 4 <= server.most_open <= 8  # a host may have
+    assert 4 <= server.most_open <= 9  # eight ahead, and the one that is waited for
     assert len(server.requests("GET")) == 60
 
 

@@ -7,7 +7,7 @@ Local files need none of this.
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
+from functools import lru_cache
 from os import getpid
 from typing import Final, NamedTuple
 
@@ -15,8 +15,9 @@ from bigzip.plan.table import UNKNOWN, EntryTable
 from bigzip.render.pace import Pace
 from bigzip.sources.source import Source
 
-_THREADS: Final = 32
-"""Of all drivers of a process."""
+_REQUESTS_A_HOST: Final = 8
+"""Of all drivers of a process together. What a client waits for now is asked for at once besides."""
+_HOSTS_KEPT: Final = 64
 _ROWS_FOR_FAST: Final = 16
 _ROWS_FOR_SLOW: Final = 4
 """Under way for a client that takes things quickly, and for others."""
@@ -98,7 +99,8 @@ class ReadAhead:
                 return
             self._next = None
             self._bytes += weight
-            self._under_way[row] = _threads(getpid()).submit(self._begin, row, self._source(row))
+            threads = _threads(getpid(), self._table.base(row).root)
+            self._under_way[row] = threads.submit(self._begin, row, self._source(row))
 
     def _peek(self) -> int | None:
         """The next row to read."""
@@ -169,7 +171,7 @@ def _close(future: "Future[_Begun]") -> None:
         rest.close()
 
 
-@cache
-def _threads(_process: int) -> ThreadPoolExecutor:
+@lru_cache(_HOSTS_KEPT)
+def _threads(_process: int, _root: str) -> ThreadPoolExecutor:
     # By process, for a fork leaves the threads behind.
-    return ThreadPoolExecutor(_THREADS, thread_name_prefix="bigzip ahead")
+    return ThreadPoolExecutor(_REQUESTS_A_HOST, thread_name_prefix="bigzip ahead")

@@ -5,7 +5,6 @@ other. RFC 9110 has the words: validators 8.8, conditions 13.1, ranges 14.
 """
 
 import re
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing, contextmanager
@@ -64,9 +63,8 @@ class HttpSettings:
     connect_seconds: float = 10.0
     stall_seconds: float = 30.0
     """How long a server may send nothing."""
-    connections: int = 16
-    """To all servers together."""
-    connections_a_host: int = 8
+    kept_connections: int = 16
+    """That stay open with nothing to do, to all servers together."""
     max_size: int = 1 << 50
     """Bytes. A file that says it is larger is refused."""
     proxy: str | None = None
@@ -134,16 +132,14 @@ class HttpClient:
     def __init__(self, settings: HttpSettings) -> None:
         self.settings = settings
         self._pool = self._make_pool()
-        self._slots: dict[str, threading.Semaphore] = {}
-        self._lock = threading.Lock()
 
     def _make_pool(self) -> httpcore.ConnectionPool:
-        most, proxy = self.settings.connections, self.settings.proxy
+        proxy = self.settings.proxy
         backend = _GuardedBackend(self.settings.guard) if proxy is None else None
         return httpcore.ConnectionPool(
             proxy=None if proxy is None else httpcore.Proxy(proxy),
-            max_connections=most,
-            max_keepalive_connections=most,
+            max_connections=None,  # there is one for each reader, and readers are limited elsewhere
+            max_keepalive_connections=self.settings.kept_connections,
             keepalive_expiry=_KEEPALIVE_SECONDS,
             network_backend=backend,
         )
@@ -161,7 +157,7 @@ class HttpClient:
         for _ in range(_MAX_REDIRECTS + 1):
             self.settings.guard.check_host(url.host, url.port)
             request = self._request(method, url, headers)
-            with self._slot(url), _translated(url), closing(self._pool.handle_request(request)) as raw:
+            with _translated(url), closing(self._pool.handle_request(request)) as raw:
                 response = _Response(raw.status, _headers(raw.headers), _translated_chunks(url, raw.iter_stream()))
                 if response.status not in _REDIRECTS:
                     yield response
@@ -172,25 +168,12 @@ class HttpClient:
             url = _next_hop(url, response.headers.get("location", ""))
         raise SourceReadError(f"the server redirects more than {_MAX_REDIRECTS} times")
 
-    @contextmanager
-    def _slot(self, url: Url) -> Generator[None, None, None]:
-        """One of the requests that a host may have at once."""
-        with self._lock:
-            slot = self._slots.setdefault(url.origin, threading.Semaphore(self.settings.connections_a_host))
-        if not slot.acquire(timeout=self.settings.stall_seconds):
-            raise Interrupted(f"{url.origin} has {self.settings.connections_a_host} requests under way, and none ends")
-        try:
-            yield
-        finally:
-            slot.release()
-
     def _request(self, method: str, url: Url, headers: Mapping[str, str]) -> httpcore.Request:
         host = url.origin.partition("://")[2]
         own = {"host": host, "accept-encoding": "identity", "accept": "*/*", "user-agent": "bigzip"}
         settings = self.settings
         timeout = {
             "connect": settings.connect_seconds,
-            "pool": settings.stall_seconds,
             "read": settings.stall_seconds,
             "write": settings.stall_seconds,
         }
@@ -327,8 +310,9 @@ class HttpSource:
             yield bytes(held)
         if broken is not None:
             raise broken
-        if end is not None and at < (end if stop is None else min(end, stop)):
-            raise Interrupted(f"the server {self._url.origin} ended {end - at} bytes too early")
+        wanted = stop if end is None else end if stop is None else min(end, stop)
+        if wanted is not None and at < wanted:
+            raise Interrupted(f"the server {self._url.origin} ended {wanted - at} bytes too early")
 
 
 def _conditions(version: str | None) -> dict[str, str]:
