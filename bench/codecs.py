@@ -16,8 +16,8 @@ import deflate as libdeflate
 from isal import isal_zlib
 from zlib_ng import zlib_ng
 
-BLOCK_SIZE = 1 << 20
-DICTIONARY_SIZE = 1 << 15
+from bigzip.codecs.deflate import BLOCK_SIZE, DICTIONARY_SIZE, MEMORY_LEVEL
+
 Compress = Callable[[bytes], int]
 
 
@@ -46,7 +46,7 @@ def block(engine: str, level: int) -> Callable[[bytes, bytes], int]:
     module = isal_zlib if engine == "ISA-L" else zlib_ng
 
     def compress(data: bytes, dictionary: bytes) -> int:
-        compressor = module.compressobj(level, module.DEFLATED, -15, zdict=dictionary)
+        compressor = module.compressobj(level, module.DEFLATED, -15, MEMORY_LEVEL, zdict=dictionary)
         return len(compressor.compress(data)) + len(compressor.flush(module.Z_SYNC_FLUSH))
 
     return compress
