@@ -29,7 +29,7 @@ MAX_LEVEL: Final = 9
 DEFAULT_LEVEL: Final = 6
 
 _RAW_WINDOW_BITS: Final = -zlib.MAX_WBITS
-MEMORY_LEVEL: Final = 6
+MEMORY_LEVEL: Final = 7
 """Less than usual: deflate's own blocks become shorter, so their codes fit better, at the same speed."""
 _ISAL: Final = "isal"
 _LIBDEFLATE: Final = "deflate"
@@ -54,7 +54,7 @@ _LEVELS: Final = {
     5: _Engines(5, _ZLIB_NG, 5),
     6: _Engines(6, _ZLIB_NG, 5),
     7: _Engines(7, _ZLIB_NG, 6),
-    8: _Engines(8, _ZLIB_NG, 9),
+    8: _Engines(8, _ZLIB_NG, 7),
     9: _Engines(9, _ZLIB_NG, 8),
 }
 
