@@ -147,8 +147,20 @@ def test_another_range_is_not_what_was_read() -> None:
     ahead = sources.ahead()
     ahead.expect(range(2))
     assert ahead.take(0, 5, 10) is None
+    assert settle(ahead.take(0, 0, 10)) == b"\x00" * 10  # a look at the middle, and then all of it
     assert ahead.take(1, 0, 5) is None
     ahead.close()
+    assert sources.opened == [0, 1]
+
+
+def test_rows_that_were_opened_otherwise_are_not_read_later() -> None:
+    sources = Sources(*[1 << 19] * 40)
+    ahead = sources.ahead(fast=False)  # one at a time
+    ahead.expect(range(40))
+    for row in range(0, 40, 10):
+        ahead.take(row, 0, 1 << 19)
+    ahead.close()
+    assert len(sources.opened) <= 8
 
 
 def test_what_fails_fails_when_it_is_its_turn() -> None:

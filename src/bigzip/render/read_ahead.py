@@ -54,7 +54,7 @@ class ReadAhead:
         self._is_wanted = table.has_remote_rows()
 
     def expect(self, rows: Iterable[int]) -> None:
-        """Be told which rows will be opened next, in this order, from their start to their end."""
+        """Be told which rows will be opened next, from their start to their end; ascending, within and between calls."""
         if self._is_wanted:
             self._expected.append(iter(rows))
             self._fill()
@@ -63,11 +63,11 @@ class ReadAhead:
         """What was read ahead of the row; None where nothing was, or something else is wanted of it."""
         if not self._is_wanted:
             return None
-        future = self._forget_until(row)
+        self._pass_over(row)
         size = self._table.size(row)
-        if future is not None and (start, stop) != (0, None if size == UNKNOWN else size):
-            _drop(future)
-            future = None
+        future = None
+        if (start, stop) == (0, None if size == UNKNOWN else size):  # else it may be wanted from its start afterwards
+            future = self._take(row)
         self._fill()
         return None if future is None else AheadReader(future)
 
@@ -78,17 +78,19 @@ class ReadAhead:
         while self._under_way:
             _drop(self._under_way.popitem()[1])
 
-    def _forget_until(self, row: int) -> "Future[_Begun] | None":
-        """The row's reading; what comes before it was passed over."""
-        if row not in self._under_way:
-            return None
-        while True:
-            first = next(iter(self._under_way))
-            future = self._under_way.pop(first)
-            self._bytes -= self._weight(first)
-            if first == row:
-                return future
-            _drop(future)
+    def _pass_over(self, row: int) -> None:
+        """Forget the rows before `row`, and read it no more if it was not begun."""
+        for before in [begun for begun in self._under_way if begun < row]:
+            if (future := self._take(before)) is not None:
+                _drop(future)
+        while (ahead := self._peek()) is not None and ahead <= row:
+            self._next = None
+
+    def _take(self, row: int) -> "Future[_Begun] | None":
+        future = self._under_way.pop(row, None)
+        if future is not None:
+            self._bytes -= self._weight(row)
+        return future
 
     def _fill(self) -> None:
         is_fast = self._pace.is_fast

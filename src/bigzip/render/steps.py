@@ -114,7 +114,7 @@ class Forget(NamedTuple):
 
 
 class Ahead(NamedTuple):
-    """These rows will be opened next, in this order, each from its start to its end."""
+    """These rows, ascending, will be opened next, each from its start to its end; some may not."""
 
     rows: Iterable[int]
 
