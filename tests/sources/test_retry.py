@@ -80,9 +80,10 @@ def test_a_server_that_asks_for_too_long_is_not() -> None:
 
 
 def test_other_failures_are_passed_on() -> None:
-    def changed(_: int) -> Generator[bytes, None, None]:
-        raise SourceChanged("is another")
-        yield b""
+    def changed(position: int) -> Generator[bytes, None, None]:
+        yield b"x"
+        if position == 0:
+            raise SourceChanged("is another")
 
     with pytest.raises(SourceChanged):
         list(read_on(changed, 0, RetryPolicy()))

@@ -104,4 +104,5 @@ def codec_name(level: int) -> str:
 
     whole_level, block, block_level = _LEVELS[level]
     whole_version, block_version = metadata.version(_LIBDEFLATE), metadata.version(block)
-    return f"{_LIBDEFLATE} {whole_version} {whole_level}, {block} {block_version} {block_level}/{MEMORY_LEVEL}, {BLOCK_SIZE}"
+    of_blocks = f"{block} {block_version} {block_level}/{MEMORY_LEVEL}"
+    return f"{_LIBDEFLATE} {whole_version} {whole_level}, {of_blocks}, {BLOCK_SIZE}"

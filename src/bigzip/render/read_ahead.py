@@ -54,7 +54,7 @@ class ReadAhead:
         self._is_wanted = table.has_remote_rows()
 
     def expect(self, rows: Iterable[int]) -> None:
-        """Be told which rows will be opened next, from their start to their end; ascending, within and between calls."""
+        """Be told which rows will be opened next, from start to end; ascending, within and between calls."""
         if self._is_wanted:
             self._expected.append(iter(rows))
             self._fill()
