@@ -27,8 +27,9 @@ from bigzip.sources.local_walk import SymlinkPolicy
 from bigzip.sources.registry import HTTP_SCHEMES
 from bigzip.sources.source import AnySource, AsyncSource, Source
 from bigzip.sources.url import is_url, parse_url
-from bigzip.survey.expand import REQUEST_ROOT, Policies, expand
+from bigzip.survey.expand import Policies, expand
 from bigzip.survey.index import SurveyIndex
+from bigzip.survey.looks import REQUEST_ROOT
 from bigzip.survey.survey import Survey, SurveyDepth
 
 _DATA_BASE: Final = Base(DATA_ROOT)

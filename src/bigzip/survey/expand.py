@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from fnmatch import translate
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from bigzip.codecs.checksum import crc32
@@ -33,19 +32,15 @@ from bigzip.plan.table import DATA_ROOT, OBJECT_ROOT, UNKNOWN, Base, EntryTable,
 from bigzip.sources.iterable import IterableSource
 from bigzip.sources.local import LocalDirectory, file_version, read_link
 from bigzip.sources.local_walk import Files, Found, SymlinkPolicy, walk
-from bigzip.sources.registry import FILE_SCHEME, HTTP_SCHEMES, OpenRoots, open_root
+from bigzip.sources.registry import FILE_SCHEME, open_root
 from bigzip.sources.source import Source, SourceFacts
+from bigzip.survey.looks import REQUEST_ROOT, Looks, asked_root, is_url_request
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-REQUEST_ROOT: Final = "request:"
-"""The root of rows that ask for a path; what follows is the directory nothing outside of which may be opened."""
+    from concurrent.futures import Future
 
 _LINK_MODE: Final = 0o120777
 _FILE_MODE: Final = 0o100644
-_LOOKS_AT_ONCE: Final = 8
-_LOOKS_AHEAD: Final = 64
 _MAX_UTF_8: Final = 4
 """Bytes that a character takes at most."""
 _MAX_SIBLINGS: Final = 10_000
@@ -66,7 +61,7 @@ class Policies:
     """Leave out what is not there or may not be read, and add an entry that says so."""
 
 
-def expand(requests: EntryTable, policies: Policies, grew: Callable[[int], None] = lambda _: None) -> EntryTable:
+def expand(requests: EntryTable, policies: Policies, grew: Callable[[int], None]) -> EntryTable:
     """The rows that `requests` ask for; the same table where nothing has to change.
 
     `grew` is told now and then how many there are by now.
@@ -90,15 +85,15 @@ class _Expansion:
         self._plain_place = ""
         # One tree, whose names stay as they are, has no collisions where no directory has two names that fold to one.
         self.names_differ = (
-            len(requests) == 1 and requests.base(0).root.startswith(REQUEST_ROOT) and not _is_url(requests, 0)
+            len(requests) == 1 and requests.base(0).root.startswith(REQUEST_ROOT) and not is_url_request(requests, 0)
         )
 
     def table(self) -> EntryTable:
         if all(self._is_plain(row) for row in range(len(self._requests))):
             return self._requests
-        with closing(_Looks(self._requests)) as looks:
+        with closing(Looks(self._requests)) as looks:
             for row in range(len(self._requests)):
-                if _is_url(self._requests, row):
+                if is_url_request(self._requests, row):
                     self._add_url(row, looks.take(row))
                 elif self._requests.base(row).root.startswith(REQUEST_ROOT):
                     self._add_path(row)
@@ -149,7 +144,7 @@ class _Expansion:
 
     def _add_url(self, row: int, look: "Future[SourceFacts]") -> None:
         requests = self._requests
-        name, origin, path = requests.name(row), _asked_root(requests, row), requests.path(row)
+        name, origin, path = requests.name(row), asked_root(requests, row), requests.path(row)
         url = f"{origin}/{path}"
         if self._excluded(name):
             return
@@ -196,7 +191,7 @@ class _Expansion:
     def _add_path(self, row: int) -> None:
         requests = self._requests
         path, name = requests.path(row), requests.name(row)
-        bounds = _asked_root(requests, row)
+        bounds = asked_root(requests, row)
         if name and self._excluded(name):
             return
         try:
@@ -357,43 +352,6 @@ class _Expansion:
 
     def _refuse(self, entry: str, refusal: NameRefused) -> None:
         self._problems.append(EntryProblem(entry=entry, reason=refusal.reason, remedy=refusal.remedy))
-
-
-class _Looks:
-    """What the servers say of the URLs that are asked for, some of them looked up at a time, ahead of the rest."""
-
-    def __init__(self, requests: EntryTable) -> None:
-        self._requests = requests
-        self._rows = (row for row in range(len(requests)) if _is_url(requests, row))
-        self._roots = OpenRoots(requests.connections)
-        self._ahead: dict[int, Future[SourceFacts]] = {}
-        self._threads: ThreadPoolExecutor | None = None
-
-    def take(self, row: int) -> "Future[SourceFacts]":
-        """The look at the row's URL; rows in order, each once."""
-        if self._threads is None:
-            from concurrent.futures import ThreadPoolExecutor
-
-            self._threads = ThreadPoolExecutor(_LOOKS_AT_ONCE, thread_name_prefix="bigzip looks")
-        for ahead in islice(self._rows, _LOOKS_AHEAD - len(self._ahead)):
-            source = self._roots.source(_asked_root(self._requests, ahead), self._requests.path(ahead))
-            self._ahead[ahead] = self._threads.submit(source.facts)
-        return self._ahead.pop(row)
-
-    def close(self) -> None:
-        """Look no further; repeatable."""
-        if self._threads is not None:
-            self._threads.shutdown(cancel_futures=True)
-        self._roots.close()
-
-
-def _asked_root(requests: EntryTable, row: int) -> str:
-    return requests.base(row).root.removeprefix(REQUEST_ROOT)
-
-
-def _is_url(requests: EntryTable, row: int) -> bool:
-    root = requests.base(row).root
-    return root.startswith(REQUEST_ROOT) and _asked_root(requests, row).partition("://")[0] in HTTP_SCHEMES
 
 
 def _locate(path: str, bounds: str, symlinks: SymlinkPolicy) -> tuple[str, str]:

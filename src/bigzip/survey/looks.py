@@ -1,0 +1,57 @@
+"""Rows that ask for something, and what servers say of those that ask for URLs."""
+
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from bigzip.plan.table import EntryTable
+from bigzip.sources.registry import HTTP_SCHEMES, OpenRoots
+from bigzip.sources.source import SourceFacts
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+REQUEST_ROOT: Final = "request:"
+"""The root of rows that ask for a path. What follows is the directory nothing outside of which may be opened, or the
+origin of a URL."""
+
+_LOOKS_AT_ONCE: Final = 8
+_LOOKS_AHEAD: Final = 64
+
+
+def asked_root(requests: EntryTable, row: int) -> str:
+    """What a row asks for a path in: a directory, or an origin."""
+    return requests.base(row).root.removeprefix(REQUEST_ROOT)
+
+
+def is_url_request(requests: EntryTable, row: int) -> bool:
+    """Whether a row asks for the file behind a URL."""
+    root = requests.base(row).root
+    return root.startswith(REQUEST_ROOT) and asked_root(requests, row).partition("://")[0] in HTTP_SCHEMES
+
+
+class Looks:
+    """What the servers say of the URLs that are asked for, some of them looked up at a time, ahead of the rest."""
+
+    def __init__(self, requests: EntryTable) -> None:
+        self._requests = requests
+        self._rows = (row for row in range(len(requests)) if is_url_request(requests, row))
+        self._roots = OpenRoots(requests.connections)
+        self._ahead: dict[int, Future[SourceFacts]] = {}
+        self._threads: ThreadPoolExecutor | None = None
+
+    def take(self, row: int) -> "Future[SourceFacts]":
+        """The look at the row's URL; rows in order, each once."""
+        if self._threads is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._threads = ThreadPoolExecutor(_LOOKS_AT_ONCE, thread_name_prefix="bigzip looks")
+        for ahead in islice(self._rows, _LOOKS_AHEAD - len(self._ahead)):
+            source = self._roots.source(asked_root(self._requests, ahead), self._requests.path(ahead))
+            self._ahead[ahead] = self._threads.submit(source.facts)
+        return self._ahead.pop(row)
+
+    def close(self) -> None:
+        """Look no further; repeatable."""
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=True)
+        self._roots.close()
