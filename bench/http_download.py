@@ -115,8 +115,7 @@ def _compare(services: list[Service], files: Input, settings: Settings) -> Itera
 
 def _get_ready(one: _Measured) -> None:
     assert one.server is not None
-    if one.service.name.endswith("plan kept"):
-        download(one.server, one.service.target)  # makes the plan
+    download(one.server, one.service.target)  # who comes first would find files and programs colder than the others
     one.server.wait_until_idle()
     one.idle = proc.resident(one.server.process_id)
 
