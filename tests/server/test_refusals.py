@@ -315,3 +315,12 @@ def test_a_root_that_is_gone_is_absent(tmp_path: Path) -> None:
         (tmp_path / "elsewhere").rename(root)
         assert names_of(httpx.get(running.url + "/v1/zip")) == ["a.txt"]
         assert not running.complaints()
+
+
+def test_a_url_is_no_path_and_nobody_is_connected_to(service: Service) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/a"
+        assert problem_of(service, f"/v1/zip?path={quote(url, safe='')}")["status"] == NOT_FOUND
+        listener.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            listener.accept()
