@@ -95,9 +95,10 @@ def add_manifest(archive: Archive, manifest: Manifest, *, directory: str = "") -
         if not source.startswith(_FILE) and not is_url(source):
             known = f"known are {_FILE}PATH and https://…"
             raise ManifestError(where, f"the source {short_repr(source)} is of no known kind; {known}")
+        place = source if is_url(source) else _path(source, directory, where)
         try:
             name = fields.pop("name", None)
-            archive.add(source if is_url(source) else _path(source, directory, where), name, **_arguments(fields))
+            archive.add(place, name, **_arguments(fields))
         except (InputError, OverflowError) as error:
             raise ManifestError(where, str(error)) from error
 
