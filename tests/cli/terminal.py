@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import termios
@@ -76,6 +77,7 @@ def on_terminal(*arguments: str, directory: Path, columns: int = 80) -> Iterator
 
     def control() -> None:
         fcntl.ioctl(its, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may be run by nohup, and that is passed on
 
     process = subprocess.Popen(
         (*COMMAND, *arguments),
