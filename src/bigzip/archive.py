@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, I
 from contextlib import aclosing, closing
 from datetime import UTC, datetime
 from enum import StrEnum
+from math import inf
 from typing import Any, BinaryIO, Final, Literal, TypeVar, cast
 from urllib.parse import unquote
 
@@ -230,11 +231,7 @@ class Archive:
 
     def survey_cost(self) -> int:
         """How many bytes a full survey would read: those of which nothing is known, here or in the index."""
-        table = self._expanded()
-        work = Survey(table, SurveyDepth.FULL)
-        for _ in iter_steps(Driver(table, work.measure(), index=self._index)):
-            raise AssertionError("looking up passes on no bytes")
-        return work.unknown_bytes
+        return self._measured(self._expanded()).unknown_bytes
 
     def plan(
         self,
@@ -265,14 +262,20 @@ class Archive:
         """As `plan`, in worker threads."""
         import asyncio
 
-        from bigzip.render.async_driver import aiter_steps
+        table = await asyncio.to_thread(self._expanded)
+        return await self._asurveyed(Survey(table, _choice(SurveyDepth, survey, "survey")), progress)
+
+    async def aplan_within(self, limit: int, *, progress: ProgressCallback | None = None) -> Plan | None:
+        """As `aplan` with a full survey; None, and no data is read, if it would read more than `limit` bytes.
+
+        Raises:
+            PlanRefused: entries cannot be archived; each is named.
+        """
+        import asyncio
 
         table = await asyncio.to_thread(self._expanded)
-        work = Survey(table, _choice(SurveyDepth, survey, "survey"))
-        workers = Workers(self._concurrency.threads)
-        async for _ in aiter_steps(Driver(table, work.steps(), progress, workers, self._index)):
-            raise AssertionError("a survey passes on no bytes")
-        return await asyncio.to_thread(self._frozen, work)
+        work = await asyncio.to_thread(self._measured, table, limit)
+        return None if work.unknown_bytes > limit else await self._asurveyed(work, progress)
 
     def iter_bytes(self, *, progress: ProgressCallback | None = None) -> Iterator[bytes]:
         """Yield the whole archive in one pass: nothing is read twice, and the length is not known beforehand.
@@ -370,6 +373,22 @@ class Archive:
         for _ in iter_steps(Driver(table, work.steps(), progress, workers, self._index)):
             raise AssertionError("a survey passes on no bytes")
         return self._frozen(work)
+
+    async def _asurveyed(self, work: Survey, progress: ProgressCallback | None) -> Plan:
+        import asyncio
+
+        from bigzip.render.async_driver import aiter_steps
+
+        workers = Workers(self._concurrency.threads)
+        async for _ in aiter_steps(Driver(work.table, work.steps(), progress, workers, self._index)):
+            raise AssertionError("a survey passes on no bytes")
+        return await asyncio.to_thread(self._frozen, work)
+
+    def _measured(self, table: EntryTable, limit: float = inf) -> Survey:
+        work = Survey(table, SurveyDepth.FULL)
+        for _ in iter_steps(Driver(table, work.measure(limit), index=self._index)):
+            raise AssertionError("looking up passes on no bytes")
+        return work
 
     def _frozen(self, work: Survey) -> Plan:
         table, encoding = work.result(skip_missing=self._policies.skip_missing)

@@ -11,6 +11,7 @@ from bigzip import Archive, Plan, SurveyIndex
 from bigzip.plan import remembered
 from bigzip.plan.remembered import Remembered
 from bigzip.render import workers
+from bigzip.survey import survey
 from tests.render.small_files import OUTPUTS, grow, replace, rewrite
 from tests.rendering import rendered, rendered_part, run, zip_content
 from tests.survey.remembering import Reads, archive_of, counted, make_files, recall, row_named
@@ -76,6 +77,38 @@ def test_a_second_survey_reads_nothing(
     assert first.etag == second.etag == alone.etag
     assert second.to_json() == alone.to_json()
     assert rendered(second) == rendered(alone)
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 3, 100])
+def test_a_survey_within_a_limit_is_the_same_survey(
+    tree: Path,
+    files: dict[str, bytes],
+    index: SurveyIndex,
+    reads: Reads,
+    monkeypatch: pytest.MonkeyPatch,
+    rows_at_once: int,
+) -> None:
+    """Whatever the index knows: nothing, the first rows, all but one in the middle, everything."""
+    monkeypatch.setattr(survey, "_ROWS_AT_ONCE", rows_at_once)
+    archive, alone = archive_of(tree, index), archive_of(tree, None).plan()
+    names = read_by_survey(files)
+    for unknown in (names, names[len(names) // 2 :], names[1:2], []):
+        index.clear()
+        known = Archive(index=index, root=tree, level=3)
+        for name in sorted(set(names) - set(unknown)):
+            known.add(name, name)
+        known.plan()
+        cost = sum(len(files[name]) for name in unknown)
+        reads.take()
+        if unknown:
+            assert run(archive.aplan_within(cost - 1)) is None
+            assert reads.take() == []
+        plan = run(archive.aplan_within(cost))
+        assert reads.take() == unknown
+        assert plan is not None
+        assert plan.to_json() == alone.to_json()
+        assert rendered(plan) == rendered(alone)
+        reads.take()
 
 
 @pytest.mark.parametrize("output", OUTPUTS)

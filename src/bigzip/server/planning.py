@@ -70,15 +70,13 @@ class Planner:
     async def _new_plan(self, resolved: Archive, key: str, wanted: Wanted, http_method: str) -> Plan:
         limit = self._settings.survey_limit
         total = resolved.total_size
-        if total is None or total > limit:
-            if wanted.method == "store":
-                return await self._plans.get_or_make(key, lambda: resolved.aplan(survey="sizes"))
-            if self._index is not None:
-                total = await asyncio.to_thread(resolved.survey_cost)
-        # A HEAD reads no file: where the length needs a survey that nobody has paid for, it is left out.
-        if total is not None and (total <= limit if http_method == "GET" else total == 0):
-            return await self._plans.get_or_make(key, lambda: resolved.aplan(survey="full"))
-        return await resolved.aplan(survey="nothing")
+        if wanted.method == "store" and (total is None or total > limit):
+            plan = await self._plans.get_or_make(key, lambda: resolved.aplan(survey="sizes"))
+        else:
+            # A HEAD reads no file: where the length needs a survey that nobody has paid for, it is left out.
+            may_read = limit if http_method == "GET" else 0
+            plan = await self._plans.get_or_make(key, lambda: resolved.aplan_within(may_read), limit=may_read)
+        return plan or await resolved.aplan(survey="nothing")
 
 
 def _still_holds(plan: Plan, range_header: str) -> bool:

@@ -21,7 +21,7 @@ class RecentPlans:
         self._rows = 0
         self._plans: OrderedDict[str, Plan] = OrderedDict()
         self._latest: OrderedDict[Hashable, str] = OrderedDict()
-        self._making: dict[str, asyncio.Task[Plan]] = {}
+        self._making: dict[tuple[str, int | None], asyncio.Task[Plan | None]] = {}
 
     def get(self, key: str) -> Plan | None:
         """The plan kept under `key`."""
@@ -46,25 +46,31 @@ class RecentPlans:
         for key in [key for key, kept in self._plans.items() if kept is plan]:
             self._rows -= len(self._plans.pop(key).table)
 
-    async def get_or_make(self, key: str, make: Callable[[], Awaitable[Plan]]) -> Plan:
-        """The plan kept under `key`, or what `make` makes, for all who wait for it."""
+    async def get_or_make(
+        self, key: str, make: Callable[[], Awaitable[Plan | None]], *, limit: int | None = None
+    ) -> Plan | None:
+        """The plan kept under `key`, or what `make` makes under `limit`, for all who wait for just that."""
         if (plan := self.get(key)) is not None:
             return plan
-        task = self._making.get(key)
+        task = self._making.get((key, limit))
         if task is None:
-            task = self._making[key] = asyncio.ensure_future(self._make(key, make))
+            task = self._making[key, limit] = asyncio.ensure_future(self._make(key, limit, make))
             # Looked at even where everybody who waited has gone away.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(task)
 
-    async def _make(self, key: str, make: Callable[[], Awaitable[Plan]]) -> Plan:
+    async def _make(self, key: str, limit: int | None, make: Callable[[], Awaitable[Plan | None]]) -> Plan | None:
         try:
             plan = await make()
         finally:
-            del self._making[key]
-        if len(plan.table) <= self._max_rows:
+            del self._making[key, limit]
+        if plan is not None:
+            self._keep(key, plan)
+        return plan
+
+    def _keep(self, key: str, plan: Plan) -> None:
+        if key not in self._plans and len(plan.table) <= self._max_rows:
             self._plans[key] = plan
             self._rows += len(plan.table)
             while self._rows > self._max_rows:
                 self._rows -= len(self._plans.popitem(last=False)[1].table)
-        return plan

@@ -1,7 +1,9 @@
 """Reading data for what a layout needs of it: CRC-32s and the encoded sizes of blocks. No data is kept."""
 
+from collections.abc import Iterator
 from enum import StrEnum
 from functools import partial
+from math import inf
 from typing import Final
 
 from bigzip.codecs import deflate
@@ -46,32 +48,41 @@ class Survey:
     """One survey of a table; `encoding` is complete after `steps`, which can be driven once."""
 
     def __init__(self, table: EntryTable, depth: SurveyDepth) -> None:
-        self._table = table
+        self.table = table
         self._depth = depth
         self._problems: dict[int, EntryProblem] = {}
         self._pipeline = Pipeline()
         self._known: dict[int, Remembered] = {}
+        self._settled = 0
+        """The rows before this one are encoded."""
         self.encoding = Encoding()
         self.unknown_bytes = 0
 
     def steps(self) -> Steps[None]:
         """The steps that read what must be read; they pass on no bytes."""
-        for start in range(0, len(self._table), _ROWS_AT_ONCE):
-            rows = range(start, min(start + _ROWS_AT_ONCE, len(self._table)))
+        for rows in self._chunks(self._settled):
             yield from self._recall(rows)
             yield Ahead(row for row in rows if self._must_be_read(row))
             yield from self._rows(rows)
         yield from self._pipeline.flush()
 
-    def measure(self) -> Steps[None]:
-        """The steps that find out how many bytes `steps` would read: `unknown_bytes`."""
-        self.unknown_bytes = 0
-        for start in range(0, len(self._table), _ROWS_AT_ONCE):
-            rows = range(start, min(start + _ROWS_AT_ONCE, len(self._table)))
+    def measure(self, limit: float = inf) -> Steps[None]:
+        """The steps that find out how many bytes `steps` would read: `unknown_bytes`, counted until it exceeds `limit`.
+
+        Driven at most once, before `steps`, which then goes on behind the rows that needed no reading.
+        """
+        for rows in self._chunks(0):
             yield from self._recall(rows)
-            for row in rows:
-                if self._must_be_read(row):
-                    self.unknown_bytes += self._table.size(row)
+            self.unknown_bytes += sum(self.table.size(row) for row in rows if self._must_be_read(row))
+            if self.unknown_bytes > limit:
+                return
+            if not self.unknown_bytes:
+                yield from self._rows(rows)
+                self._settled = rows.stop
+
+    def _chunks(self, first: int) -> Iterator[range]:
+        for start in range(first, len(self.table), _ROWS_AT_ONCE):
+            yield range(start, min(start + _ROWS_AT_ONCE, len(self.table)))
 
     def _rows(self, rows: range) -> Steps[None]:
         if self._depth is SurveyDepth.NOTHING:
@@ -82,7 +93,7 @@ class Survey:
         while row < rows.stop:
             if batch := self._batch_at(row, rows.stop):
                 yield from self._pipeline.submit(
-                    submit_batch(self._table, batch, None, offset=None), partial(self._finish_batch, batch)
+                    submit_batch(self.table, batch, None, offset=None), partial(self._finish_batch, batch)
                 )
                 row = batch.stop
                 continue
@@ -97,7 +108,7 @@ class Survey:
         """Ask the index about the rows that would have to be read."""
         if self._depth is not SurveyDepth.FULL:
             return
-        wanted = [row for row in rows if self._form_by_now(row) is None and is_memorable(self._table, row)]
+        wanted = [row for row in rows if self._form_by_now(row) is None and is_memorable(self.table, row)]
         self._known = {}
         if not wanted:
             return
@@ -107,7 +118,7 @@ class Survey:
 
     def _is_plausible(self, row: int, known: Remembered) -> bool:
         """Whether this may be so of the row; the bytes are compared again when they are sent."""
-        table = self._table
+        table = self.table
         if table.crc32(row) not in (None, known.crc32):
             return False
         if table.method(row) is Method.STORE:
@@ -118,7 +129,7 @@ class Survey:
         return len(unpack_blocks(known.blocks)) == deflate.block_count(table.size(row))
 
     def _use(self, row: int, known: Remembered) -> None:
-        if known.blocks and self._table.method(row) is not Method.STORE:
+        if known.blocks and self.table.method(row) is not Method.STORE:
             for block in unpack_blocks(known.blocks):
                 self.encoding.add_block(*block)
             self.encoding.append(Form.DEFLATED, known.crc32)
@@ -132,23 +143,23 @@ class Survey:
             PlanRefused: data could not be read.
         """
         if not self._problems:
-            return self._table, self.encoding
+            return self.table, self.encoding
         refused = [problem for problem in self._problems.values() if not (skip_missing and problem.missing)]
         if refused:
             raise PlanRefused(refused)
-        table, encoding = EntryTable(self._table.connections), Encoding()
-        for row in range(len(self._table)):
+        table, encoding = EntryTable(self.table.connections), Encoding()
+        for row in range(len(self.table)):
             if row not in self._problems:
-                table.append_row(self._table, row)
-                encoding.append_row(self.encoding, row, self._table.size(row))
-        report = missing_report(list(self._problems.values()), self._table)
+                table.append_row(self.table, row)
+                encoding.append_row(self.encoding, row, self.table.size(row))
+        report = missing_report(list(self._problems.values()), self.table)
         table.append_row(report.table, 0)
         encoding.append_row(report.encoding, 0, report.table.size(0))
         return table, encoding
 
     def _refuse(self, row: int, error: SourceError | EncoderChanged | NotRepeatable) -> None:
         self._problems[row] = EntryProblem(
-            entry=self._table.name(row),
+            entry=self.table.name(row),
             reason=getattr(error, "reason", str(error)),
             remedy="check the file, exclude it, or try again",
             missing=isinstance(error, SourceMissing),
@@ -159,9 +170,9 @@ class Survey:
         """The rows from `row` on that make a batch: each must be read, but for those whose data is in the table."""
         if not self._must_be_read(row):
             return range(0)
-        rows = batch_at(self._table, row, stop)
+        rows = batch_at(self.table, row, stop)
         for index in rows[1:]:
-            if not self._table.is_data(index) and not self._must_be_read(index):
+            if not self.table.is_data(index) and not self._must_be_read(index):
                 return range(row, index)
         return rows
 
@@ -170,7 +181,7 @@ class Survey:
 
     def _form_by_now(self, row: int) -> Form | None:
         """The row's form, if it is decided before its data is read; None if that must be read."""
-        table, depth = self._table, self._depth
+        table, depth = self.table, self._depth
         size = table.size(row)
         if depth is SurveyDepth.NOTHING and size > 0 and table.crc32(row) is None:
             return Form.STREAMED  # of most files, nothing more is asked
@@ -187,7 +198,7 @@ class Survey:
         return Form.STREAMED
 
     def _row(self, row: int) -> Steps[None]:
-        table = self._table
+        table = self.table
         size = table.size(row)
         if self._form_by_now(row) is not None:
             yield from self._pipeline.then(partial(self._decide, row))
@@ -201,9 +212,9 @@ class Survey:
 
     def _decide(self, row: int) -> None:
         """Append a row whose form is decided before its data is read."""
-        form, checksum = self._form_by_now(row), self._table.crc32(row)
+        form, checksum = self._form_by_now(row), self.table.crc32(row)
         assert form is not None
-        if self._table.size(row) == 0:
+        if self.table.size(row) == 0:
             try:
                 check_crc32(0, checksum)
             except SourceChanged as error:
@@ -214,13 +225,13 @@ class Survey:
 
     def _is_stored(self, row: int, size: int) -> Steps[bool]:
         """Whether a row that must be read is stored without trying to compress all of it."""
-        method = self._table.method(row)
+        method = self.table.method(row)
         if method is Method.AUTO and deflate.block_count(size) > 1:
-            return not (yield from is_worth_deflating(self._table, row))
+            return not (yield from is_worth_deflating(self.table, row))
         return method is Method.STORE
 
     def _is_repeatable(self, row: int) -> bool:
-        return self._table.base(row).root != OBJECT_ROOT or self._table.source_object(row).repeatable
+        return self.table.base(row).root != OBJECT_ROOT or self.table.source_object(row).repeatable
 
     def _finish_batch(self, rows: range, result: EncodedBatch) -> Steps[None]:
         for index, row in enumerate(rows):
@@ -231,7 +242,7 @@ class Survey:
             if form is Form.DEFLATED:
                 self.encoding.add_block(*result.block(index))
             self.encoding.append(form, result.crc32s[index])
-        yield Learned(result.facts(self._table, rows))
+        yield Learned(result.facts(self.table, rows))
 
     def _checksum(self, row: int, size: int) -> Steps[None]:
         checksum = length = 0
@@ -240,12 +251,12 @@ class Survey:
             checksum, length = crc32(chunk, checksum), length + len(chunk)
         if length != size:
             raise SourceChanged(f"the data has {length} bytes, not the {size} that were planned")
-        blocks = None if self._table.method(row) is Method.STORE else b""
+        blocks = None if self.table.method(row) is Method.STORE else b""
         yield Learned([(row, Remembered(checksum, blocks))])
         self.encoding.append(Form.STORED, checksum)
 
     def _compress(self, row: int, size: int) -> Steps[None]:
-        table, encoding = self._table, self.encoding
+        table, encoding = self.table, self.encoding
         last = deflate.block_count(size) - 1
         checksum = 0
         blocks: list[EncodedBlock] = []
