@@ -25,9 +25,8 @@ from bigzip.render.workers import Concurrency, Staff, Workers
 from bigzip.sources.connections import Connections
 from bigzip.sources.iterable import AsyncIterableSource, IterableSource, file_chunks
 from bigzip.sources.local_walk import SymlinkPolicy
-from bigzip.sources.registry import HTTP_SCHEMES
 from bigzip.sources.source import AnySource, AsyncSource, Source
-from bigzip.sources.url import is_url, parse_url
+from bigzip.sources.url import HTTP_SCHEMES, STORE_SCHEMES, is_in_store, is_url, parse_url
 from bigzip.survey.expand import Policies, expand
 from bigzip.survey.index import SurveyIndex
 from bigzip.survey.looks import REQUEST_ROOT
@@ -147,10 +146,11 @@ class Archive:
         """Ask for an entry, or for the entries of a directory tree.
 
         Args:
-            source: the path of a file or directory; the URL of a file (`https://…`); bytes; an open binary file; any
-                iterable or async iterable of bytes, which is read once; or an object with the `Source` protocol.
-            name: the entry's name. By default the last component of a path; "" puts a directory's content at the
-                archive's top. All else needs a name.
+            source: the path of a file or directory; the URL of a file (`https://…`), of an object (`s3://bucket/key`)
+                or of all objects beneath a prefix (`s3://bucket/prefix/`); bytes; an open binary file; any iterable or
+                async iterable of bytes, which is read once; or an object with the `Source` protocol.
+            name: the entry's name. By default the last component of a path; "" puts what is in a directory or beneath a
+                prefix at the archive's top. All else needs a name.
             method, level: instead of the archive's.
             modified: a time (naive ones are UTC) or seconds since 1970, instead of the source's.
             mode: Unix permission bits, instead of the source's.
@@ -334,16 +334,24 @@ class Archive:
         self._table.append(Base(REQUEST_ROOT + self._root, separate=True), name.rstrip("/"), path, **columns)
 
     def _add_url(self, url: str, name: str | None, columns: dict[str, Any]) -> None:
-        scheme = url.partition("://")[0]
-        if scheme not in HTTP_SCHEMES:
-            raise InputError(f"{printable(url)}: sources of kind {scheme!r} are not known")
-        origin, path = parse_url(url)
-        if name is None:
-            name = unquote(path.partition("?")[0].rpartition("/")[2])
-        if not name:
-            raise InputError(f"{origin}/{path} ends in no name; give the entry one")
+        if is_in_store(url):
+            bucket, _, path = url.rstrip("/").partition("://")[2].partition("/")
+            origin = f"{url.partition(':')[0]}://{bucket}"
+            default_name = path.rpartition("/")[2] or bucket
+            if path and url.endswith("/"):
+                origin, path = f"{origin}/{path}", ""  # all that is beneath it
+        elif (scheme := url.partition("://")[0]) in HTTP_SCHEMES:
+            origin, path = parse_url(url)
+            default_name = unquote(path.partition("?")[0].rpartition("/")[2])
+            if not (name or default_name):
+                raise InputError(f"{origin}/{path} ends in no name; give the entry one")
+            name = name or None
+        else:
+            known = ", ".join((*HTTP_SCHEMES, *STORE_SCHEMES))
+            raise InputError(f"{printable(url)}: sources of kind {scheme!r} are not known; known are {known}")
+        name = default_name if name is None else name
         _check_text(name, "a name")
-        self._table.append(Base(REQUEST_ROOT + origin, separate=True), name, path, **columns)
+        self._table.append(Base(REQUEST_ROOT + origin, separate=True), name.rstrip("/"), path, **columns)
 
     def _add_bytes(
         self, data: bytes, name: str, size: int | None, crc32: int | None, mode: int, options: dict[str, Any]

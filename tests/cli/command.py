@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,7 @@ def bigzip(
     given: bytes = b"",
     prepare: Callable[[], None] | None = None,
     as_nobody: bool = False,
+    variables: Mapping[str, str] | None = None,
 ) -> Finished:
     """Run `bigzip` to its end.
 
@@ -47,13 +48,14 @@ def bigzip(
         given: what it finds on standard input.
         prepare: called in the new process before the command begins.
         as_nobody: without the privileges of root, where the tests have them.
+        variables: of its environment, besides those it always has.
     """
     process = subprocess.run(
         (*(_AS_NOBODY if as_nobody else COMMAND), *arguments),
         cwd=directory,
         input=given,
         capture_output=True,
-        env=environment(),
+        env=environment() | dict(variables or {}),
         umask=0o022,
         preexec_fn=prepare,
         timeout=TIMEOUT_SECONDS,

@@ -29,7 +29,7 @@ def test_open_root_takes_the_rest_of_the_name_as_a_directory(tmp_path: Path) -> 
         assert b"".join(source.read(0, None, version=None)) == b"data"
 
 
-@pytest.mark.parametrize("root", ["", "nothing", "s3:bucket", "FILE:/", "request:/etc", "object:"])
+@pytest.mark.parametrize("root", ["", "nothing", "ftp:bucket", "FILE:/", "request:/etc", "object:"])
 def test_open_root_refuses_what_it_does_not_know(root: str) -> None:
     with pytest.raises(InputError, match="not known; known are: file"):
         open_root(root)

@@ -337,6 +337,13 @@ class EntryTable:
         part._comments = {row - start: self._comments[row] for row in rows if row in self._comments}
         return part
 
+    def reordered(self, rows: Sequence[int]) -> "EntryTable":
+        """A table of its own with these rows, in this order."""
+        result = EntryTable(self.connections)
+        for row in rows:
+            result.append_row(self, row)
+        return result
+
     def append_row(
         self, other: "EntryTable", row: int, *, name: str | None = None, method: Method | None = None
     ) -> None:

@@ -19,6 +19,7 @@ from bigzip.render.pace import Pace
 from bigzip.render.read_ahead import ReadAhead
 from bigzip.render.steps import (
     Ahead,
+    Checksums,
     Collect,
     Forget,
     Kept,
@@ -179,11 +180,13 @@ class Driver:
         self._ahead.close()
         self._roots.close()
 
-    def _work(self, step: Submit | Collect | Run | Recall | Learned | Forget | Ahead) -> object:
+    def _work(self, step: Submit | Collect | Run | Recall | Checksums | Learned | Forget | Ahead) -> object:
         """Have a task done, wait for one, or turn to the index; what the steps are to be told."""
         if isinstance(step, Ahead):
             self._ahead.expect(step.rows)
             return None
+        if isinstance(step, Checksums):
+            return self._ahead.checksums(step.rows)
         if isinstance(step, Recall | Learned | Forget):
             return self._memory.answer(step)
         if isinstance(step, Submit):

@@ -13,10 +13,13 @@ from typing import Final, NamedTuple
 
 from bigzip.plan.table import UNKNOWN, EntryTable
 from bigzip.render.pace import Pace
-from bigzip.sources.source import Source
+from bigzip.sources.source import ChecksummedSource, Source
+from bigzip.sources.url import STORE_SCHEMES
 
 _REQUESTS_A_HOST: Final = 8
 """Of all drivers of a process together. What a client waits for now is asked for at once besides."""
+_REQUESTS_A_STORE: Final = 16
+"""Object stores are made for more."""
 _HOSTS_KEPT: Final = 64
 _ROWS_FOR_FAST: Final = 16
 _ROWS_FOR_SLOW: Final = 4
@@ -71,6 +74,10 @@ class ReadAhead:
         self._fill()
         return None if future is None else AheadReader(future)
 
+    def checksums(self, rows: list[int]) -> list[int | None]:
+        """What the stores of remote rows know of their CRC-32s."""
+        return [future.result() for future in [self._ask(row) for row in rows]]
+
     def close(self) -> None:
         """Close what was opened and not taken; repeatable."""
         self._expected.clear()
@@ -101,8 +108,23 @@ class ReadAhead:
                 return
             self._next = None
             self._bytes += weight
-            threads = _threads(getpid(), self._table.base(row).root)
-            self._under_way[row] = threads.submit(self._begin, row, self._source(row))
+            self._under_way[row] = self._threads(row).submit(self._begin, row, self._source(row))
+
+    def _ask(self, row: int) -> "Future[int | None]":
+        source = self._source(row)
+        if not isinstance(source, ChecksummedSource):
+            unknown: Future[int | None] = Future()
+            unknown.set_result(None)
+            return unknown
+        version = self._table.payload(row).decode("ascii")
+        return self._threads(row).submit(source.checksum, self._table.size(row), version)
+
+    def _threads(self, row: int) -> ThreadPoolExecutor:
+        scheme, _, rest = self._table.base(row).root.partition("://")
+        host = rest.partition("/")[0]
+        return _threads(
+            getpid(), f"{scheme}://{host}", _REQUESTS_A_STORE if scheme in STORE_SCHEMES else _REQUESTS_A_HOST
+        )
 
     def _peek(self) -> int | None:
         """The next row to read."""
@@ -174,6 +196,6 @@ def _close(future: "Future[_Begun]") -> None:
 
 
 @lru_cache(_HOSTS_KEPT)
-def _threads(_process: int, _root: str) -> ThreadPoolExecutor:
+def _threads(_process: int, _host: str, count: int) -> ThreadPoolExecutor:
     # By process, for a fork leaves the threads behind.
-    return ThreadPoolExecutor(_REQUESTS_A_HOST, thread_name_prefix="bigzip ahead")
+    return ThreadPoolExecutor(count, thread_name_prefix="bigzip ahead")

@@ -10,6 +10,7 @@
     Collect         | waits for the oldest task not yet collected   | its result
     Run             | carries the task out                          | its result
     Recall          | asks the index                                | what it knows of each row, or None
+    Checksums       | asks the stores                               | what each knows of its row, or None
     Learned         | tells the index                               | None
     Forget          | has the index forget                          | None
     Ahead           | may begin to read them                        | None
@@ -101,6 +102,12 @@ class Recall(NamedTuple):
     rows: list[int]
 
 
+class Checksums(NamedTuple):
+    """What do the stores that keep these rows' data know of its CRC-32? The answer has None where they do not."""
+
+    rows: list[int]
+
+
 class Learned(NamedTuple):
     """What was found out about rows' data; not looked at where there is no index."""
 
@@ -122,7 +129,7 @@ class Ahead(NamedTuple):
 PULL: Final = Pull()
 COLLECT: Final = Collect()
 
-Step = bytes | Kept | Open | Pull | Overwrite | Submit | Collect | Run | Recall | Learned | Forget | Ahead
+Step = bytes | Kept | Open | Pull | Overwrite | Submit | Collect | Run | Recall | Checksums | Learned | Forget | Ahead
 R = TypeVar("R")
 Steps = Generator[Step, Any, R]
 

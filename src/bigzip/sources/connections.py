@@ -2,13 +2,15 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bigzip.errors import InputError
 from bigzip.sources.guard import Guard
+from bigzip.sources.url import STORE_SCHEMES
 
 if TYPE_CHECKING:
     from bigzip.sources.http import HttpClient, HttpHost
+    from bigzip.sources.object_store import Bucket, ObjectRoot
 
 
 class Connections:
@@ -22,6 +24,11 @@ class Connections:
         networks: such as `10.1.0.0/16`. Addresses that are not public may be connected to in these alone, whatever a
             host's name resolves to.
         headers: what is sent to an origin such as `https://example.org`, and to no other: `Authorization` and the like.
+        stores: object stores that may be read, and what is needed to reach each: `{"s3://photos": {"region":
+            "eu-central-1"}}`; `s3://*` is every bucket that is not named. For S3 there are `profile`, `endpoint`,
+            `region`, `access_key_id`, `secret_access_key`, `session_token`, `skip_signature` and others, for `gs://`
+            and `az://` what obstore's GCSConfig and AzureConfig have. What is not given comes from the environment, as
+            the stores' own tools have it.
         proxy: the URL of an HTTP proxy that all requests go through; it sees to `networks` itself.
 
     Raises:
@@ -34,9 +41,12 @@ class Connections:
         hosts: Iterable[str] = (),
         networks: Iterable[str] = (),
         headers: Mapping[str, Mapping[str, str]] | None = None,
+        stores: Mapping[str, Mapping[str, Any]] | None = None,
         proxy: str | None = None,
     ) -> None:
         self._guard = Guard(hosts, networks)
+        self._stores = {_checked_store(store): dict(config) for store, config in (stores or {}).items()}
+        self._buckets: dict[str, Bucket] = {}
         self._headers = dict(headers or {})
         self._proxy = proxy
         self._lock = threading.Lock()
@@ -52,9 +62,31 @@ class Connections:
 
         return HttpHost(self._client(), origin, read_size)
 
+    def object_root(self, root: str, read_size: Callable[[], int]) -> "ObjectRoot":
+        """What is beneath a root such as `s3://photos/2026`, whose sources yield `read_size()` bytes at a time.
+
+        Raises:
+            InputError: the bucket is not among those that may be read, its settings cannot be used, or the extra `s3`
+                is not installed.
+        """
+        try:
+            from bigzip.sources.object_store import ObjectRoot, open_bucket, parse_location
+        except ModuleNotFoundError as error:
+            raise InputError("to read from object stores, install bigzip[s3]") from error
+        location = parse_location(root)
+        with self._lock:
+            bucket = self._buckets.get(location.store)
+            if bucket is None:
+                config = self._stores.get(location.store, self._stores.get(f"{location.scheme}://*"))
+                if config is None:
+                    raise InputError(f"{location.store} is not among the stores that may be read")
+                bucket = self._buckets[location.store] = open_bucket(location, config, self._proxy)
+        return ObjectRoot(bucket, location.key, read_size)
+
     def close(self) -> None:
         """Close all connections; repeatable. What is read afterwards opens others."""
         with self._lock:
+            self._buckets.clear()
             client, self._http = self._http, None
         if client is not None:
             client.close()
@@ -73,7 +105,15 @@ class Connections:
     @classmethod
     def unguarded(cls) -> "Connections":
         """To every host at every address: for whoever chooses the URLs, and could read from there anyway."""
-        return cls(hosts=["*:*"], networks=["0.0.0.0/0", "::/0"])
+        stores: dict[str, dict[str, Any]] = {f"{scheme}://*": {} for scheme in STORE_SCHEMES}
+        return cls(hosts=["*:*"], networks=["0.0.0.0/0", "::/0"], stores=stores)
+
+
+def _checked_store(store: str) -> str:
+    scheme, _, bucket = store.partition("://")
+    if scheme not in STORE_SCHEMES or not bucket or "/" in bucket:
+        raise InputError(f"{store!r} is no object store: name a bucket, as in s3://photos, or all with s3://*")
+    return store
 
 
 NO_CONNECTIONS = Connections()

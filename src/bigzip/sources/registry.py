@@ -5,13 +5,14 @@ kind of source is a module in this package and a line in `_SCHEMES`.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol, runtime_checkable
 
 from bigzip.errors import InputError
 from bigzip.sources.connections import NO_CONNECTIONS, Connections
 from bigzip.sources.local import LocalDirectory
-from bigzip.sources.source import READ_SIZE, AnySource
+from bigzip.sources.source import READ_SIZE, AnySource, SourceFacts
+from bigzip.sources.url import HTTP_SCHEMES, STORE_SCHEMES
 
 
 class SourceRoot(Protocol):
@@ -40,8 +41,21 @@ class SourceRoot(Protocol):
         ...
 
 
+@runtime_checkable
+class Listable(Protocol):
+    """A place that can tell what is beneath it."""
+
+    def listed(self) -> Iterator[tuple[str, SourceFacts]]:
+        """The path of each source beneath it, and its facts; of a directory's marker, a path that ends in a slash.
+
+        Raises:
+            SourceMissing: the place is not there, or may not be listed.
+            SourceReadError: listing failed.
+        """
+        ...
+
+
 FILE_SCHEME: Final = "file"
-HTTP_SCHEMES: Final = ("http", "https")
 
 
 def _local(root: str, _: Connections | None, read_size: Callable[[], int]) -> SourceRoot:
@@ -52,9 +66,14 @@ def _http(root: str, connections: Connections | None, read_size: Callable[[], in
     return (connections or NO_CONNECTIONS).http_host(root, read_size)
 
 
+def _object_store(root: str, connections: Connections | None, read_size: Callable[[], int]) -> SourceRoot:
+    return (connections or NO_CONNECTIONS).object_root(root, read_size)
+
+
 _SCHEMES: Final[dict[str, Callable[[str, Connections | None, Callable[[], int]], SourceRoot]]] = {
     FILE_SCHEME: _local,
     **dict.fromkeys(HTTP_SCHEMES, _http),
+    **dict.fromkeys(STORE_SCHEMES, _object_store),
 }
 _MAX_OPEN_ROOTS: Final = 16
 

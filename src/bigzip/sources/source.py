@@ -64,6 +64,18 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class ChecksummedSource(Protocol):
+    """A source in a store that keeps CRC-32s of what it has."""
+
+    def checksum(self, size: int, version: str) -> int | None:
+        """The CRC-32 of the source's data in this version, of `size` bytes; None where the store cannot say.
+
+        Reads no data, and never fails: whoever reads the source is told why it cannot be.
+        """
+        ...
+
+
+@runtime_checkable
 class AsyncSource(Protocol):
     """Bytes that can be read only with an event loop; as `Source` otherwise."""
 

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from bigzip.errors import InputError
 
+HTTP_SCHEMES: Final = ("http", "https")
+STORE_SCHEMES: Final = ("s3", "gs", "az")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _UNFIT: Final = re.compile(r"[^\x21-\x7e]")
 
@@ -36,6 +38,11 @@ class Url(NamedTuple):
         """The port, the scheme's where none is given."""
         parts = urlsplit(self.origin)
         return parts.port or _DEFAULT_PORTS[parts.scheme]
+
+
+def is_in_store(root: str) -> bool:
+    """Whether a root or URL is of an object store."""
+    return root.partition("://")[0] in STORE_SCHEMES
 
 
 def is_url(text: str) -> bool:

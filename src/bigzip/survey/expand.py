@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from fnmatch import translate
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from bigzip.codecs.checksum import crc32
 from bigzip.errors import (
@@ -32,15 +32,15 @@ from bigzip.plan.table import DATA_ROOT, OBJECT_ROOT, UNKNOWN, Base, EntryTable,
 from bigzip.sources.iterable import IterableSource
 from bigzip.sources.local import LocalDirectory, file_version, read_link
 from bigzip.sources.local_walk import Files, Found, SymlinkPolicy, walk
-from bigzip.sources.registry import FILE_SCHEME, open_root
+from bigzip.sources.registry import FILE_SCHEME, Listable, open_root
 from bigzip.sources.source import Source, SourceFacts
+from bigzip.sources.url import is_in_store
 from bigzip.survey.looks import REQUEST_ROOT, Looks, asked_root, is_url_request
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
 
 _LINK_MODE: Final = 0o120777
 _FILE_MODE: Final = 0o100644
+_DIRECTORY_MODE: Final = 0o040755
+_TOLD_AT_ONCE: Final = 1_000
 _MAX_UTF_8: Final = 4
 """Bytes that a character takes at most."""
 _MAX_SIBLINGS: Final = 10_000
@@ -94,7 +94,7 @@ class _Expansion:
         with closing(Looks(self._requests)) as looks:
             for row in range(len(self._requests)):
                 if is_url_request(self._requests, row):
-                    self._add_url(row, looks.take(row))
+                    self._add_url(row, looks)
                 elif self._requests.base(row).root.startswith(REQUEST_ROOT):
                     self._add_path(row)
                 else:
@@ -142,38 +142,50 @@ class _Expansion:
         method = self._requests.method(row)
         return method_by_type(name) if method is Method.AUTO else method
 
-    def _add_url(self, row: int, look: "Future[SourceFacts]") -> None:
+    def _add_url(self, row: int, looks: Looks) -> None:
         requests = self._requests
         name, origin, path = requests.name(row), asked_root(requests, row), requests.path(row)
-        url = f"{origin}/{path}"
-        if self._excluded(name):
+        if name and self._excluded(name):
+            if path:
+                looks.take(row).cancel()
             return
         try:
-            facts = look.result()
+            facts = looks.take(row).result() if path else None
+        except SourceMissing as error:
+            if is_in_store(origin) and self._add_objects(row, f"{origin}/{path}"):
+                return
+            self._report(f"{origin}/{path}", error)
+        except (InputError, SourceError) as error:
+            self._report(f"{origin}/{path}", error)
+        else:
+            if facts is not None:
+                self._add_file(row, origin, path, facts)
+            elif not self._add_objects(row, origin):
+                self._report(f"{origin}/", SourceMissing("there are no objects beneath it"))
+
+    def _report(self, url: str, error: InputError | SourceError) -> None:
+        """Note what is wrong with a URL."""
+        if isinstance(error, InputError):
+            self._problems.append(
+                EntryProblem(entry=url, reason=str(error), remedy="see `hosts`, `networks`, `stores`")
+            )
+            return
+        missing = isinstance(error, SourceMissing)
+        remedy = "check the URL" if missing else "try again, or exclude it"
+        self._problems.append(EntryProblem(entry=url, reason=error.reason, remedy=remedy, missing=missing))
+
+    def _add_file(self, row: int, origin: str, path: str, facts: SourceFacts) -> None:
+        """The one file that a URL is of."""
+        requests = self._requests
+        name = requests.name(row)
+        try:
             checked = checked_name(name, self._policies.names)
             self._check_size(row, facts.size)
         except NameRefused as refusal:
             self._refuse(name, refusal)
             return
-        except InputError as error:
-            self._problems.append(EntryProblem(entry=url, reason=str(error), remedy="see `hosts` and `networks`"))
-            return
-        except SourceError as error:
-            missing = isinstance(error, SourceMissing)
-            remedy = "check the URL" if missing else "try again, or exclude it"
-            self._problems.append(EntryProblem(entry=url, reason=error.reason, remedy=remedy, missing=missing))
-            return
         is_guarded = facts.version is not None and facts.size is not None
-        columns: dict[str, Any] = {
-            "payload": (facts.version or "").encode("ascii"),
-            "size": facts.size if facts.size is not None else None if (size := requests.size(row)) == UNKNOWN else size,
-            "crc32": requests.crc32(row),
-            "modified": facts.modified if (modified := requests.modified(row)) is None else modified,
-            "mode": requests.mode(row) or _FILE_MODE,
-            "method": self._method(row, checked),
-            "level": requests.level(row),
-            "comment": requests.comment(row),
-        }
+        columns: dict[str, Any] = self._columns(row, checked, facts) | {"crc32": requests.crc32(row)}
         if is_guarded:
             self._table.append(Base(origin, separate=True), checked, path, **columns)
             return
@@ -182,6 +194,63 @@ class _Expansion:
         assert isinstance(source, Source)
         once = IterableSource(source.read(0, None, version=None))
         self._table.append(Base(OBJECT_ROOT, separate=True), checked, source=once, **columns | {"payload": b""})
+
+    def _columns(self, row: int, name: str, facts: SourceFacts) -> dict[str, Any]:
+        requests = self._requests
+        return {
+            "payload": (facts.version or "").encode("ascii"),
+            "size": facts.size if facts.size is not None else None if (size := requests.size(row)) == UNKNOWN else size,
+            "modified": facts.modified if (modified := requests.modified(row)) is None else modified,
+            "mode": requests.mode(row) or _FILE_MODE,
+            "method": self._method(row, name),
+            "level": requests.level(row),
+            "comment": requests.comment(row),
+        }
+
+    def _add_objects(self, row: int, root: str) -> bool:
+        """All objects beneath a root; False if there are none."""
+        name = self._requests.name(row)
+        base = Base(root, name + "/" if name else "")
+        first, last, is_sorted = len(self._table), b"", True
+        has_any = False
+        objects = open_root(root, self._requests.connections)
+        assert isinstance(objects, Listable)
+        try:
+            for path, facts in objects.listed():
+                has_any = True
+                if path in ("", "/"):
+                    continue  # stands for the root itself
+                is_sorted, last = is_sorted and last < path.encode(), path.encode()
+                self._add_object(row, base, path, facts)
+                if len(self._table) % _TOLD_AT_ONCE == 0:
+                    self._grew(len(self._table))
+        except SourceError as error:
+            self._report(root, error)
+            return True
+        if not is_sorted:
+            rows = sorted(range(first, len(self._table)), key=self._table.name_bytes)
+            self._table = self._table.reordered([*range(first), *rows])
+        return has_any
+
+    def _add_object(self, row: int, base: Base, path: str, facts: SourceFacts) -> None:
+        asked_for = base.name_prefix + path
+        if self._excluded(asked_for.rstrip("/")):
+            return
+        try:
+            if self._requests.size(row) != UNKNOWN or self._requests.crc32(row) is not None:
+                raise NameRefused("a size or CRC-32 was given for all beneath a prefix", "leave both out")
+            checked = self._checked(asked_for)
+        except NameRefused as refusal:
+            self._refuse(asked_for, refusal)
+            return
+        columns = self._columns(row, checked, facts)
+        if path.endswith("/"):
+            columns |= {"payload": b"", "crc32": 0, "mode": _DIRECTORY_MODE, "method": Method.STORE}
+            self._table.append(Base(DATA_ROOT), checked, **columns)
+        elif checked == asked_for:
+            self._table.append(base, path, **columns)
+        else:
+            self._table.append(Base(base.root, separate=True), checked, path, **columns)
 
     def _check_size(self, row: int, size: int | None) -> None:
         given = self._requests.size(row)

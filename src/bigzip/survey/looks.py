@@ -4,15 +4,16 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from bigzip.plan.table import EntryTable
-from bigzip.sources.registry import HTTP_SCHEMES, OpenRoots
+from bigzip.sources.registry import OpenRoots
 from bigzip.sources.source import SourceFacts
+from bigzip.sources.url import is_url
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
 REQUEST_ROOT: Final = "request:"
-"""The root of rows that ask for a path. What follows is the directory nothing outside of which may be opened, or the
-origin of a URL."""
+"""The root of rows that ask for a path. What follows is the directory nothing outside of which may be opened, the
+origin of a URL, or the bucket of an object; a row without a path asks for all that is beneath it."""
 
 _LOOKS_AT_ONCE: Final = 8
 _LOOKS_AHEAD: Final = 64
@@ -24,9 +25,8 @@ def asked_root(requests: EntryTable, row: int) -> str:
 
 
 def is_url_request(requests: EntryTable, row: int) -> bool:
-    """Whether a row asks for the file behind a URL."""
-    root = requests.base(row).root
-    return root.startswith(REQUEST_ROOT) and asked_root(requests, row).partition("://")[0] in HTTP_SCHEMES
+    """Whether a row asks for what is behind a URL."""
+    return requests.base(row).root.startswith(REQUEST_ROOT) and is_url(asked_root(requests, row))
 
 
 class Looks:
@@ -34,13 +34,13 @@ class Looks:
 
     def __init__(self, requests: EntryTable) -> None:
         self._requests = requests
-        self._rows = (row for row in range(len(requests)) if is_url_request(requests, row))
+        self._rows = (row for row in range(len(requests)) if is_url_request(requests, row) and requests.path(row))
         self._roots = OpenRoots(requests.connections)
         self._ahead: dict[int, Future[SourceFacts]] = {}
         self._threads: ThreadPoolExecutor | None = None
 
     def take(self, row: int) -> "Future[SourceFacts]":
-        """The look at the row's URL; rows in order, each once."""
+        """The look at the one file or object that the row asks for; rows in order, each once."""
         if self._threads is None:
             from concurrent.futures import ThreadPoolExecutor
 

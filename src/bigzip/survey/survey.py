@@ -25,7 +25,7 @@ from bigzip.plan.remembered import Remembered, is_memorable, pack_blocks, unpack
 from bigzip.plan.report import missing_report
 from bigzip.plan.table import OBJECT_ROOT, UNKNOWN, EntryTable
 from bigzip.render.bodies import compress_blocks, is_worth_deflating, submit_batch
-from bigzip.render.steps import PULL, Ahead, Learned, Open, Pipeline, Recall, Steps
+from bigzip.render.steps import PULL, Ahead, Checksums, Learned, Open, Pipeline, Recall, Steps
 from bigzip.render.tasks import CompressedBlock, EncodedBatch, check_crc32
 
 _ROWS_AT_ONCE: Final = 4_096
@@ -115,6 +115,17 @@ class Survey:
         for row, known in zip(wanted, (yield Recall(wanted)), strict=True):
             if known is not None and self._is_plausible(row, known):
                 self._known[row] = known
+        yield from self._ask([row for row in wanted if row not in self._known])
+
+    def _ask(self, rows: list[int]) -> Steps[None]:
+        """Ask stores that keep checksums about the rows of which nothing else is wanted."""
+        asked = [row for row in rows if self.table.is_remote(row) and self.table.method(row) is Method.STORE]
+        if not asked:
+            return
+        answers = zip(asked, (yield Checksums(asked)), strict=True)
+        facts = [(row, Remembered(checksum, None)) for row, checksum in answers if checksum is not None]
+        self._known.update((row, fact) for row, fact in facts if self._is_plausible(row, fact))
+        yield Learned(facts)
 
     def _is_plausible(self, row: int, known: Remembered) -> bool:
         """Whether this may be so of the row; the bytes are compared again when they are sent."""
@@ -245,15 +256,23 @@ class Survey:
         yield Learned(result.facts(self.table, rows))
 
     def _checksum(self, row: int, size: int) -> Steps[None]:
+        is_auto = self.table.method(row) is Method.AUTO
+        checksum: int | None = None
+        if is_auto and self.table.is_remote(row):  # about others, stores were asked before
+            (checksum,) = yield Checksums([row])
+        if checksum is None:
+            checksum = yield from self._read_checksum(row, size)
+        yield Learned([(row, Remembered(checksum, b"" if is_auto else None))])
+        self.encoding.append(Form.STORED, checksum)
+
+    def _read_checksum(self, row: int, size: int) -> Steps[int]:
         checksum = length = 0
         yield Open(row, 0, size)
         while chunk := (yield PULL):
             checksum, length = crc32(chunk, checksum), length + len(chunk)
         if length != size:
             raise SourceChanged(f"the data has {length} bytes, not the {size} that were planned")
-        blocks = None if self.table.method(row) is Method.STORE else b""
-        yield Learned([(row, Remembered(checksum, blocks))])
-        self.encoding.append(Form.STORED, checksum)
+        return checksum
 
     def _compress(self, row: int, size: int) -> Steps[None]:
         table, encoding = self.table, self.encoding

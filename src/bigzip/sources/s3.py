@@ -1,0 +1,173 @@
+"""S3: where a bucket is and how it is reached, as every AWS tool finds it; and the checksums that S3 keeps."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import boto3
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from obstore.auth.boto3 import Boto3CredentialProvider
+from obstore.store import S3Store
+
+from bigzip.codecs.checksum import crc32, crc32_combine
+from bigzip.errors import InputError
+
+_AWS: Final = (".amazonaws.com", ".amazonaws.com.cn")
+_DEFAULT_REGION: Final = "us-east-1"
+_TRUE: Final = ("1", "true", "yes", "on")
+_CONNECTIONS: Final = 16
+_GIVE_UP_AFTER: Final = 16
+"""Objects in a row without a checksum, after which small ones are asked about no more: reading them costs as much."""
+_SMALL: Final = 8 << 20
+_PARTS_AT_ONCE: Final = 1_000
+
+
+class S3:
+    """A bucket in S3 or in a store that speaks as S3 does.
+
+    Args:
+        bucket: its name.
+        config: `profile` of the AWS configuration files, and what obstore's S3Config has. What is missing is found as
+            by boto3: in variables, configuration files, and where the machine or container has its role from.
+        proxy: the URL of one that all requests go through.
+
+    Raises:
+        InputError: the configuration cannot be used.
+    """
+
+    def __init__(self, bucket: str, config: Mapping[str, Any], proxy: str | None = None) -> None:
+        self._bucket = bucket
+        self._proxy = proxy
+        rest = dict(config)
+        try:
+            self._session = boto3.Session(
+                profile_name=rest.pop("profile", None),
+                region_name=rest.pop("region", None),
+                aws_access_key_id=rest.pop("access_key_id", None),
+                aws_secret_access_key=rest.pop("secret_access_key", None),
+                aws_session_token=rest.pop("session_token", None),
+            )
+            self._is_anonymous = _is_true(rest.pop("skip_signature", "")) or self._session.get_credentials() is None
+            self._client = self._make_client(
+                rest.pop("endpoint", None), _is_true(rest.get("virtual_hosted_style_request"))
+            )
+        except (BotoCoreError, ValueError) as error:
+            raise InputError(f"s3://{bucket}: {error}") from error
+        self._rest = rest
+        endpoint = self._client.meta.endpoint_url
+        self._endpoint = None if (urlsplit(endpoint).hostname or "").endswith(_AWS) else endpoint
+        self._misses = 0
+
+    def _make_client(self, endpoint: str | None, virtual: bool) -> Any:
+        return self._session.client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name=self._session.region_name or _DEFAULT_REGION,
+            config=Config(
+                signature_version=UNSIGNED if self._is_anonymous else None,
+                max_pool_connections=_CONNECTIONS,
+                s3={"addressing_style": "virtual" if virtual else "path"},
+                proxies={"http": self._proxy, "https": self._proxy} if self._proxy else None,
+            ),
+        )
+
+    def store(self, client_options: Any, retries: Any) -> S3Store:
+        """The bucket as obstore reads it."""
+        settings: dict[str, Any] = dict(self._rest) | {"region": self._region()}
+        if self._is_anonymous:
+            settings["skip_signature"] = True
+        else:
+            settings["credential_provider"] = Boto3CredentialProvider(self._session, ttl=timedelta(minutes=5))
+        if self._endpoint is not None:
+            settings["endpoint"] = self._endpoint
+        return S3Store(self._bucket, client_options=client_options, retry_config=retries, **settings)
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of the server; "" for one of AWS's own."""
+        return self._endpoint or ""
+
+    def _region(self) -> str:
+        """Where the bucket is: AWS tells it to whoever asks in another region."""
+        region = self._session.region_name or _DEFAULT_REGION
+        if self._endpoint is not None:
+            return region
+        try:
+            answer = self._client.head_bucket(Bucket=self._bucket)
+        except ClientError as error:
+            answer = error.response
+        except BotoCoreError:
+            return region
+        headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        return str(headers.get("x-amz-bucket-region", region))
+
+    def crc32(self, key: str, size: int, version: str) -> int | None:
+        """The CRC-32 that S3 has of a version of an object; None where it has none, or cannot be asked."""
+        if size < _SMALL and self._misses >= _GIVE_UP_AFTER:
+            return None
+        try:
+            found = self._checksum(key, size, version)
+        except (BotoCoreError, ClientError):
+            found = None  # whoever reads the object will be told why
+        self._misses = 0 if found is not None else self._misses + 1
+        return found
+
+    def _checksum(self, key: str, size: int, version: str) -> int | None:
+        guard = {"VersionId": version[1:]} if version.startswith("v") else {"IfMatch": version[1:]}
+        head = self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED", **guard)
+        value = head.get("ChecksumCRC32")
+        is_same = version[1:] in (head.get("VersionId"), head.get("ETag")) and head.get("ContentLength") == size
+        if value is None or not is_same:
+            return None
+        kind = head.get("ChecksumType")
+        if kind == "COMPOSITE":
+            return self._combined(key, size, version, value.partition("-")[0])
+        if kind == "FULL_OBJECT" or not ("-" in value or "-" in head.get("ETag", "-")):
+            return _decoded(value)
+        return None
+
+    def _combined(self, key: str, size: int, version: str, expected: str) -> int | None:
+        """The CRC-32 of an object whose parts have one each."""
+        guard = {"VersionId": version[1:]} if version.startswith("v") else {}
+        whole, length, raw, after = 0, 0, b"", 0
+        while True:
+            answer = self._client.get_object_attributes(
+                Bucket=self._bucket,
+                Key=key,
+                ObjectAttributes=["ETag", "ObjectParts"],
+                MaxParts=_PARTS_AT_ONCE,
+                PartNumberMarker=after,
+                **guard,
+            )
+            if not guard and answer.get("ETag", "").strip('"') != version[1:].strip('"'):
+                return None
+            parts = answer.get("ObjectParts", {})
+            for part in parts.get("Parts", []):
+                checksum = _decoded(part.get("ChecksumCRC32", ""))
+                if checksum is None:
+                    return None
+                whole, length = crc32_combine(whole, checksum, part["Size"]), length + part["Size"]
+                raw += checksum.to_bytes(4, "big")
+            if not parts.get("IsTruncated"):
+                break
+            after = parts["NextPartNumberMarker"]
+        # The parts are those that the object was made of exactly if their checksums have the checksum it tells.
+        return whole if length == size and _decoded(expected) == crc32(raw) else None
+
+
+def _is_true(value: object) -> bool:
+    return str(value).lower() in _TRUE
+
+
+def _decoded(value: str) -> int | None:
+    """A checksum as S3 writes it, base64 of four bytes."""
+    try:
+        raw = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return int.from_bytes(raw, "big") if len(raw) == 4 else None
