@@ -25,6 +25,7 @@ from bigzip.render.workers import Concurrency, Staff, Workers
 from bigzip.sources.connections import Connections
 from bigzip.sources.iterable import AsyncIterableSource, IterableSource, file_chunks
 from bigzip.sources.local_walk import SymlinkPolicy
+from bigzip.sources.roots import RootArgument, Roots
 from bigzip.sources.source import AnySource, AsyncSource, Source
 from bigzip.sources.url import HTTP_SCHEMES, STORE_SCHEMES, is_in_store, is_url, parse_url
 from bigzip.survey.expand import Policies, expand
@@ -77,7 +78,8 @@ class Archive:
         method: for all entries that do not say otherwise.
         level: 1 (fast) to 9 (small), for deflated entries; None for the default.
         comment: the archive's comment.
-        root: a directory. Paths are taken beneath it, and nothing outside it is ever opened.
+        root: a directory, or a prefix of an object store such as `s3://photos/2026`. Paths are taken beneath it, and
+            nothing outside it is ever opened. Several can be given by name: then a path's first component says which.
         names: what becomes of names that Windows cannot create.
         collisions: what becomes of names that are one on some system.
         symlinks: what becomes of symbolic links.
@@ -99,7 +101,7 @@ class Archive:
         method: MethodName = "auto",
         level: int | None = None,
         comment: str = "",
-        root: str | os.PathLike[str] | None = None,
+        root: RootArgument = None,
         names: Literal["portable", "as-is"] = "portable",
         collisions: Literal["refuse", "rename"] = "refuse",
         symlinks: Literal["follow", "store", "skip"] = "follow",
@@ -118,7 +120,7 @@ class Archive:
         self._method = _choice(Method, method, "method")
         self._level = _checked_level(level)
         self._comment = _checked_comment(comment)
-        self._root = "" if root is None else os.path.abspath(root)
+        self._roots = Roots(root)
         self._policies = Policies(
             names=_choice(NamePolicy, names, "names"),
             collisions=_choice(CollisionPolicy, collisions, "collisions"),
@@ -331,7 +333,9 @@ class Archive:
         if name is None:
             name = os.path.basename(path.rstrip("/"))
             name = "" if name in (".", "..") else name
-        self._table.append(Base(REQUEST_ROOT + self._root, separate=True), name.rstrip("/"), path, **columns)
+        for place in self._roots.places(path):
+            full_name = "/".join(filter(None, (name.rstrip("/"), place.name)))
+            self._table.append(Base(REQUEST_ROOT + place.root, separate=True), full_name, place.path, **columns)
 
     def _add_url(self, url: str, name: str | None, columns: dict[str, Any]) -> None:
         if is_in_store(url):

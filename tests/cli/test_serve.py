@@ -73,3 +73,39 @@ def test_the_port_is_in_use(here: Path) -> None:
 def test_others_cannot_be_served(here: Path, host: str) -> None:
     line = f"--host {host}: without tokens the service listens on a loopback address only (127.0.0.1 or ::1)"
     assert_failed(bigzip("serve", "--host", host, "--port", "0", directory=here), 3, line)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[roots", "this is not TOML: "),
+        ("[rots]", "[rots] is not known; known are roots, stores"),
+        ("roots = 1", "roots must be a table"),
+        ("[roots]\nphotos = 1", "the root photos must be text"),
+        ('[stores]\n"s3://b" = "x"', "the store s3://b must be a table of its settings"),
+    ],
+)
+def test_a_configuration_that_is_wrong(here: Path, text: str, line: str) -> None:
+    (here / "c.toml").write_text(text)
+    finished = bigzip("serve", "--port", "0", "--config", "c.toml", directory=here)
+    assert finished.status == 3
+    assert f"--config c.toml: {line}" in finished.errors
+
+
+@pytest.mark.parametrize(
+    ("roots", "line"),
+    [
+        (["a=docs", "a=docs"], "--root a=docs: there is another root of this name"),
+        (["docs", "a=docs"], "--root docs: of several roots, each needs a name: --root NAME=docs"),
+        (
+            ["https://example.org/"],
+            "--root https://example.org/: only a directory or an object store (s3, gs, az) is served",
+        ),
+        (["a=gone"], "--root gone: is not a directory that can be read"),
+        (["..=docs"], "'..' cannot be the name of a root: it is one component of a path"),
+    ],
+)
+def test_roots_that_cannot_be(here: Path, roots: list[str], line: str) -> None:
+    (here / "docs").mkdir()
+    options = [argument for root in roots for argument in ("--root", root)]
+    assert_failed(bigzip("serve", "--port", "0", *options, directory=here), 3, line)

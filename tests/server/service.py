@@ -60,6 +60,13 @@ def serving(root: Path, log: Path) -> Iterator[Service]:
 
 
 @contextmanager
+def serving_with(arguments: Sequence[str], directory: Path, log: Path) -> Iterator[Service]:
+    """The service by its command with these arguments, until the block ends; `directory` has its local files."""
+    with _running(["-m", "bigzip.cli", "serve", "--port", "0", *arguments], directory, log) as service:
+        yield service
+
+
+@contextmanager
 def serving_with_limit(root: Path, log: Path, survey_limit: int, *, loop: str = "auto") -> Iterator[Service]:
     """The service with a survey limit that trees of a test can exceed; `loop` as in limited_service.py."""
     with _running([str(_LIMITED), str(root), str(survey_limit), loop], root, log) as service:

@@ -21,6 +21,7 @@ ACCESS_KEY: Final = "AK"
 SECRET_KEY: Final = "SK"
 _SERVERS: Final = ("master", "volume", "filer", "s3", "admin")
 _START_SECONDS: Final = 60
+_CLOSE_SECONDS: Final = 5
 _GRPC: Final = 10_000
 """Servers listen for each other on ports so much higher."""
 _HIGHEST_PORT: Final = 65_535
@@ -95,7 +96,7 @@ def seaweed(directory: Path) -> Iterator[Seaweed]:
 
 def _wait_until_closed(port: int) -> None:
     """Let clients in this process notice: their threads close connections after the server has."""
-    deadline = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + _CLOSE_SECONDS
     while time.monotonic() < deadline:
         connections = Path("/proc/net/tcp").read_text().splitlines()[1:]
         if not any(line.split()[2].endswith(f":{port:04X}") and line.split()[9] != "0" for line in connections):

@@ -5,6 +5,7 @@ import io
 import random
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -32,8 +33,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
 
 
 @pytest.fixture(scope="module")
-def client(store: Seaweed) -> Any:
-    return store.client()
+def client(store: Seaweed) -> Iterator[Any]:
+    with closing(store.client()) as client:
+        yield client
 
 
 @pytest.fixture

@@ -275,7 +275,21 @@ def verify(
 @app.command()
 @reporting()
 def serve(
-    root: Annotated[str, typer.Option("--root", metavar="DIR", help="What is served; nothing outside it is.")] = ".",
+    root: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--root",
+            metavar="[NAME=]PLACE",
+            help="What is served, and nothing outside it: a directory, or s3://bucket/prefix; by default the current "
+            "directory. May be given again, then each with a name.",
+        ),
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help='TOML with [roots], such as photos = "s3://bucket/photos", and [stores."s3://bucket"].'
+        ),
+    ] = None,
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Of this machine only: 127.0.0.1, ::1 or localhost.")
     ] = "127.0.0.1",
@@ -291,9 +305,10 @@ def serve(
     use_index: Annotated[bool, typer.Option("--use-index/--no-index", help="Whether to remember them.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line for each request.")] = False,
 ) -> None:
-    """Serve the files beneath a directory as ZIPs, with a web page to choose them. Ctrl-C ends it."""
+    """Serve the files of directories and object stores as ZIPs, with a web page to choose them. Ctrl-C ends it."""
     try:
-        from bigzip.server.run import bind, checked_root
+        from bigzip.server.config import connections_of, read_config, roots_of
+        from bigzip.server.run import bind
         from bigzip.server.run import serve as run_service
         from bigzip.server.settings import Settings
         from bigzip.survey.index import default_path
@@ -301,10 +316,17 @@ def serve(
         if error.name is None or error.name.startswith("bigzip"):
             raise
         raise InputError(f"serving needs {error.name}; install it with: pip install 'bigzip[server]'") from error
-    settings = Settings(root=checked_root(root), index=(index or default_path()) if use_index else None)
+    tables = {} if config is None else read_config(config)
+    places = roots_of(root or [], tables.get("roots", {}))
+    settings = Settings(
+        root=places,
+        connections=connections_of(places, tables.get("stores", {})),
+        index=(index or default_path()) if use_index else None,
+    )
+    what = settings.roots.described()
     listener = bind(host, port)
     address = listener.getsockname()
     shown = f"[{address[0]}]" if ":" in address[0] else address[0]
     hang_up_as_terminate()
-    print_result(f"bigzip serves {printable(settings.root)} at http://{shown}:{address[1]}/ (this machine only)")
+    print_result(f"bigzip serves {printable(what)} at http://{shown}:{address[1]}/ (this machine only)")
     run_service(settings, listener, quiet=quiet)

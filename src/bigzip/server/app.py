@@ -1,6 +1,7 @@
 """The service's ASGI application."""
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl
@@ -16,6 +17,7 @@ from bigzip.errors import BigZipError, EncoderChanged, EntryProblem, InputError,
 from bigzip.server import page
 from bigzip.server.planning import Planner, Wanted
 from bigzip.server.settings import Settings
+from bigzip.sources.roots import Roots
 
 _ABSENT = "is not there"
 """How the reason begins for what was asked for and is absent, or forbidden: outsiders are told no more."""
@@ -31,7 +33,7 @@ _SECURITY_HEADERS = {
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application that serves `settings.root`."""
+    """The application that serves what `settings.root` names."""
     app = FastAPI(title="bigzip", version=bigzip.__version__, redoc_url=None)
     planner = Planner(settings)
 
@@ -52,21 +54,19 @@ def create_app(settings: Settings) -> FastAPI:
         paths = _paths(request)
         wanted = Wanted(tuple(paths), method, level, symlinks, collisions)
         plan = await planner.plan(wanted, request.method, request.headers)
-        name = filename or page.zip_name(paths, settings.root)
+        name = filename or page.zip_name(paths, settings)
         return ZipResponse(request, plan, name, on_abort=partial(planner.forget, plan))
 
     @app.api_route("/", methods=["GET", "HEAD"], response_class=HTMLResponse, include_in_schema=False)
     async def directory_page(request: Request, number: Annotated[int, Query(alias="page", ge=1)] = 1) -> Response:
-        listing = await asyncio.to_thread(
-            page.list_directory, settings.root, _paths(request)[0], number, settings.entries_a_page
-        )
+        listing = await asyncio.to_thread(page.list_directory, settings, _paths(request)[0], number)
         return HTMLResponse(page.render(listing), headers=_SECURITY_HEADERS | {"cache-control": "no-store"})
 
     @app.api_route("/style.css", methods=["GET", "HEAD"], include_in_schema=False)
     async def style() -> Response:
         return Response(page.STYLE, media_type="text/css", headers={"cache-control": "max-age=3600"})
 
-    _add_error_handlers(app)
+    _add_error_handlers(app, settings.roots)
     return app
 
 
@@ -90,9 +90,10 @@ def _cleaned(path: str) -> str:
     return "/".join(component for component in components if component not in ("", "."))
 
 
-def _add_error_handlers(app: FastAPI) -> None:
+def _add_error_handlers(app: FastAPI, roots: Roots) -> None:
     @app.exception_handler(PlanRefused)
-    async def refused(_: Request, error: PlanRefused) -> Response:
+    async def refused(_: Request, refusal: PlanRefused) -> Response:
+        error = PlanRefused([replace(one, entry=roots.shown(one.entry)) for one in refusal.problems])
         if all(one.reason.startswith(_ABSENT) for one in error.problems):
             return problem(404, "Not Found", str(error))
         return problem(422, "Entries Cannot Be Archived", str(error))

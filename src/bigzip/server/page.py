@@ -6,11 +6,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from importlib.resources import files
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
 from bigzip.errors import EntryProblem, PlanRefused, SourceMissing
+from bigzip.server.settings import Settings
 from bigzip.sources.local import LocalDirectory
+from bigzip.sources.roots import NOWHERE, Place
+from bigzip.sources.source import READ_SIZE
+from bigzip.sources.url import is_in_store
+
+if TYPE_CHECKING:
+    from bigzip.sources.object_store import ObjectRoot
 
 STYLE: Final = files("bigzip.server").joinpath("style.css").read_text("utf-8")
 
@@ -22,7 +29,8 @@ class Item:
     name: str
     is_directory: bool
     size: int
-    modified: int
+    modified: int | None
+    """Seconds since 1970; None where nobody keeps it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,24 +45,28 @@ class Listing:
     pages: int
 
 
-def list_directory(root: str, path: str, number: int, items_a_page: int) -> Listing:
-    """Page `number` (from 1) of the directory at `path` beneath `root`.
+def list_directory(settings: Settings, path: str, number: int) -> Listing:
+    """Page `number` (from 1) of the directory at `path`.
 
     Raises:
         PlanRefused: there is no such directory, or it may not be read.
     """
-    directory = LocalDirectory(root)
+    roots = settings.roots
+    places = roots.places(path)
     try:
-        descriptor = directory.open_directory(path)
-        try:
-            with os.scandir(descriptor) as entries:
-                names = sorted((not e.is_dir(follow_symlinks=False), e.name) for e in entries)
-            pages = max(1, -(-len(names) // items_a_page))
-            number = min(number, pages)
-            shown = names[(number - 1) * items_a_page : number * items_a_page]
-            items = [item for _, name in shown if (item := _item(name, descriptor)) is not None]
-        finally:
-            os.close(descriptor)
+        if len(places) > 1 or places[0].name:
+            items = [Item(name=place.name, is_directory=True, size=0, modified=None) for place in places]
+            return _page_of(items, "bigzip", path, number, settings.entries_a_page)
+        (place,) = places
+        if place.root == NOWHERE:
+            raise SourceMissing("is not there")
+        root_name = "bigzip" if roots.has_names else os.path.basename(os.path.realpath(place.root)) or "root"
+        if is_in_store(place.root):
+            items = _objects(settings.connections.object_root(place.root, lambda: READ_SIZE), place.path)
+            if path and not items:
+                raise SourceMissing("is not there")
+            return _page_of(items, root_name, path, number, settings.entries_a_page)
+        return _local_page(place, root_name, path, number, settings.entries_a_page)
     except SourceMissing as error:
         problem = EntryProblem(
             entry=path,
@@ -63,15 +75,53 @@ def list_directory(root: str, path: str, number: int, items_a_page: int) -> List
             missing=True,
         )
         raise PlanRefused([problem]) from error
+
+
+def _local_page(place: Place, root_name: str, path: str, number: int, items_a_page: int) -> Listing:
+    directory = LocalDirectory(place.root)
+    try:
+        descriptor = directory.open_directory(place.path)
+        try:
+            with os.scandir(descriptor) as entries:
+                names = sorted((not e.is_dir(follow_symlinks=False), e.name) for e in entries)
+            number, pages, shown = _window(len(names), number, items_a_page)
+            items = [item for _, name in names[shown] if (item := _item(name, descriptor)) is not None]
+        finally:
+            os.close(descriptor)
     finally:
         directory.close()
-    root_name = os.path.basename(os.path.realpath(root)) or "root"
     return Listing(root_name=root_name, path=path, items=items, count=len(names), number=number, pages=pages)
 
 
-def zip_name(paths: list[str], root: str) -> str:
+def _objects(root: "ObjectRoot", path: str) -> list[Item]:
+    prefixes, objects = root.children(path)
+    directories = [Item(name=name, is_directory=True, size=0, modified=None) for name in sorted(prefixes)]
+    files = [
+        Item(name=name, is_directory=False, size=facts.size or 0, modified=facts.modified)
+        for name, facts in sorted(objects.items())
+        if facts.size or name not in prefixes
+    ]
+    return directories + files
+
+
+def _page_of(items: list[Item], root_name: str, path: str, number: int, items_a_page: int) -> Listing:
+    number, pages, shown = _window(len(items), number, items_a_page)
+    return Listing(root_name=root_name, path=path, items=items[shown], count=len(items), number=number, pages=pages)
+
+
+def _window(count: int, number: int, items_a_page: int) -> tuple[int, int, slice]:
+    """Of `count` items: the page that is shown, how many pages there are, and which items it has."""
+    pages = max(1, -(-count // items_a_page))
+    number = min(number, pages)
+    return number, pages, slice((number - 1) * items_a_page, number * items_a_page)
+
+
+def zip_name(paths: list[str], settings: Settings) -> str:
     """The file name for the ZIP of `paths`: that of the one path there is, else the root's."""
-    path = paths[0] if len(paths) == 1 and paths[0] else os.path.realpath(root)
+    path = paths[0] if len(paths) == 1 else ""
+    if not path and not settings.roots.has_names:
+        (place,) = settings.roots.places("")
+        path = place.root if is_in_store(place.root) else os.path.realpath(place.root)
     name = os.path.basename(path.rstrip("/")) or "archive"
     return "".join(c if c.isprintable() else "_" for c in name) + ".zip"
 
@@ -179,7 +229,9 @@ def _shown(name: str) -> str:
     return "".join(c if c.isprintable() else "\ufffd" for c in name)
 
 
-def _date(seconds: int) -> str:
+def _date(seconds: int | None) -> str:
+    if seconds is None:
+        return ""
     try:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
     except (OverflowError, ValueError):

@@ -62,6 +62,7 @@ class Planner:
             symlinks=wanted.symlinks,
             collisions=wanted.collisions,
             index=self._index,
+            connections=self._settings.connections,
         )
         for path in wanted.paths:
             archive.add(path or ".", path)

@@ -2,7 +2,6 @@
 
 import ctypes
 import ipaddress
-import os
 import socket
 from contextlib import suppress
 
@@ -47,17 +46,6 @@ def bind(host: str, port: int) -> socket.socket:
         listener.close()
         raise OutputError(f"{host}, port {port}: {error.strerror}; choose another with --port") from error
     return listener
-
-
-def checked_root(path: str) -> str:
-    """The real path of a directory to serve.
-
-    Raises:
-        InputError: it is no directory that can be read.
-    """
-    if not os.path.isdir(path) or not os.access(path, os.R_OK | os.X_OK):
-        raise InputError(f"--root {path}: is not a directory that can be read")
-    return os.path.realpath(path)
 
 
 def _tune_heaps() -> None:

@@ -41,7 +41,7 @@ _ROOT: Final = re.compile(
 )
 _STATUS: Final = re.compile(r"status code: (\d{3})")
 _AGAIN: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
-_QUERY: Final = re.compile(r"(https?://[^\s?]*)\?\S*")
+_WHERE: Final = re.compile(r"(?:Error )?performing \w+ https?://\S+ in \S+ - |https?://\S+")
 
 
 class Location(NamedTuple):
@@ -253,8 +253,8 @@ def _failure(error: Exception) -> SourceMissing | SourceReadError:
 
 
 def _first_line(error: Exception) -> str:
-    """What went wrong, without the dump of it that follows, and without queries: some have signatures."""
-    return _QUERY.sub(r"\1", str(error).strip().partition("\n")[0]).rstrip(": ")
+    """What went wrong, without the dump of it that follows, and without URLs: some have signatures."""
+    return _WHERE.sub("", str(error).strip().partition("\n")[0]).strip(": ")
 
 
 class ObjectRoot:
@@ -303,6 +303,20 @@ class ObjectRoot:
         except SourceMissing:
             return True
         return False
+
+    def children(self, path: str) -> tuple[list[str], dict[str, SourceFacts]]:
+        """What is right beneath a path: names of prefixes, and objects by name.
+
+        Raises:
+            SourceMissing, SourceReadError: as `listed`.
+        """
+        prefix = (self._prefix + path).rstrip("/")
+        start = len(prefix) + 1 if prefix else 0
+        with _translated():
+            found = obstore.list_with_delimiter(self._bucket.lister, prefix or None)
+        objects = {meta["path"][start:]: _facts(meta) for meta in found["objects"]}
+        objects.pop("", None)  # stands for the path itself
+        return [below[start:] for below in found["common_prefixes"]], objects
 
     def close(self) -> None:
         """Nothing: connections belong to the bucket."""

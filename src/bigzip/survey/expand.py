@@ -33,6 +33,7 @@ from bigzip.sources.iterable import IterableSource
 from bigzip.sources.local import LocalDirectory, file_version, read_link
 from bigzip.sources.local_walk import Files, Found, SymlinkPolicy, walk
 from bigzip.sources.registry import FILE_SCHEME, Listable, open_root
+from bigzip.sources.roots import NOWHERE
 from bigzip.sources.source import Source, SourceFacts
 from bigzip.sources.url import is_in_store
 from bigzip.survey.looks import REQUEST_ROOT, Looks, asked_root, is_url_request
@@ -161,7 +162,7 @@ class _Expansion:
             if facts is not None:
                 self._add_file(row, origin, path, facts)
             elif not self._add_objects(row, origin):
-                self._report(f"{origin}/", SourceMissing("there are no objects beneath it"))
+                self._report(f"{origin}/", SourceMissing("is not there: it has no objects beneath it"))
 
     def _report(self, url: str, error: InputError | SourceError) -> None:
         """Note what is wrong with a URL."""
@@ -264,6 +265,8 @@ class _Expansion:
         if name and self._excluded(name):
             return
         try:
+            if bounds == NOWHERE:
+                raise SourceMissing("is not there, or may not be read")
             root, start = _locate(path, bounds, self._policies.symlinks)
         except (SourceMissing, OSError) as missing:  # a link that vanishes while it is resolved is an OSError
             self._problems.append(
