@@ -205,3 +205,32 @@ def test_a_manifest_takes_urls(server: FileServer, tmp_path: Path) -> None:
     done = bigzip("create", "out.zip", "--manifest", "manifest.json", directory=tmp_path)
     assert done.status == 0, done.errors
     assert content((tmp_path / "out.zip").read_bytes()) == {"x/y.bin": SMALL}
+
+
+def test_a_host_that_is_silent_keeps_only_its_own_downloads_waiting(server: FileServer) -> None:
+    """Each of these waits; none of them in a thread that the healthy one needs."""
+    with FileServer().running() as silent:
+        hosts = [f"127.0.0.1:{server.port}", f"127.0.0.1:{silent.port}"]
+        connections = Connections(hosts=hosts, networks=["127.0.0.0/8"])
+        healthy = filled(server, connections).plan()
+        stuck = Archive(connections=connections)
+        for number in range(3):
+            stuck.add(silent.put(f"{number}.bin", LARGE, Fault(stalls_at=1 << 20, lasts=True)), method="store")
+        stuck_plan = stuck.plan(survey="sizes")
+
+        async def both() -> bytes:
+            async def collected(plan: Plan) -> bytes:
+                return b"".join([chunk async for chunk in plan.aiter_bytes()])
+
+            waiting = [asyncio.create_task(collected(stuck_plan)) for _ in range(40)]
+            while silent.open_now < 8:
+                await asyncio.sleep(0.01)
+            data = await collected(healthy)
+            assert not any(task.done() for task in waiting)
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+            return data
+
+        assert content(asyncio.run(both())) == EXPECTED
+        connections.close()

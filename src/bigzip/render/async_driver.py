@@ -1,16 +1,19 @@
 """The driver with an event loop. A module of its own, for asyncio takes longer to import than all of bigzip."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import Future
 from contextlib import suppress
 
 from bigzip.errors import SourceError
 from bigzip.render.drivers import Advance, Driver, Signal
+from bigzip.render.read_ahead import AheadReader, reading_threads
 
 
 async def aiter_steps(driver: Driver) -> AsyncGenerator[bytes, None]:
     """As `iter_steps`, with the work done in worker threads."""
     loop = asyncio.get_running_loop()
+    driver.awaited = RemoteReader
     work: asyncio.Future[Advance] | None = None
     reply: bytes | SourceError | None = None
     try:
@@ -58,3 +61,39 @@ def _remember(driver: Driver, loop: asyncio.AbstractEventLoop) -> None:
     """Have the index told in a thread, for which nobody waits; not where the loop ends, which takes no more work."""
     with suppress(RuntimeError):
         loop.run_in_executor(None, driver.remember)
+
+
+class RemoteReader:
+    """A reader of a remote source, for an event loop: its host's threads wait for it, and for no other host.
+
+    So a host that does not answer keeps nobody waiting but those who read from it.
+    """
+
+    def __init__(self, reader: Iterator[bytes], root: str) -> None:
+        self._reader = reader
+        self._root = root
+        self._pending: Future[bytes] | None = None
+
+    def __aiter__(self) -> "RemoteReader":
+        return self
+
+    async def __anext__(self) -> bytes:
+        if isinstance(self._reader, AheadReader) and self._reader.is_at_hand():
+            chunk = next(self._reader, b"")
+        else:
+            self._pending = reading_threads(self._root).submit(next, self._reader, b"")
+            chunk = await asyncio.wrap_future(self._pending)
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
+
+    async def aclose(self) -> None:
+        """Close the source, now or when a thread that reads it is done; repeatable."""
+        if self._pending is None or self._pending.cancel():
+            self._close()
+        else:
+            self._pending.add_done_callback(self._close)
+
+    def _close(self, _: object = None) -> None:
+        if close := getattr(self._reader, "close", None):
+            close()

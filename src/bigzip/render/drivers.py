@@ -6,7 +6,7 @@ second in a worker thread, one piece of work at a time. Only sources that need t
 """
 
 from collections import deque
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from enum import Enum
 from typing import Final
 
@@ -75,6 +75,8 @@ class Driver:
         self._roots = OpenRoots(table.connections, self._read_size)
         self._ahead = ReadAhead(table, self._sync_source, self.pace)
         self._row = 0
+        self.awaited: Callable[[Iterator[bytes], str], AsyncIterator[bytes]] | None = None
+        """With an event loop: makes a reader of what is remote, beneath a root, one that `read_source` waits for."""
         self._reader: Iterator[bytes] | None = None
         self._async_reader: AsyncIterator[bytes] | None = None
         self._pieces: list[bytes] = []
@@ -217,18 +219,23 @@ class Driver:
         self._row = row
         self._report(row)
         self._async_reader = None  # one that was there has been read to its end
-        self._reader = self._ahead.take(row, start, stop)
-        if self._reader is not None:
-            return None
         version = self._table.payload(row).decode("ascii") if self._table.has_version(row) else None
-        source = self._source(row)
         try:
-            if needs_event_loop(source):
-                self._async_reader = source.aread(start, stop, version=version)
-            else:
-                self._reader = source.read(start, stop, version=version)
+            reader: Iterator[bytes] | AsyncIterator[bytes] | None = self._ahead.take(row, start, stop)
+            if reader is None:
+                source = self._source(row)
+                if needs_event_loop(source):
+                    reader = source.aread(start, stop, version=version)
+                else:
+                    reader = source.read(start, stop, version=version)
         except Exception as error:
             return _failure(error)
+        if isinstance(reader, AsyncIterator):
+            self._async_reader = reader
+        elif self.awaited is not None and self._table.is_remote(row):
+            self._async_reader = self.awaited(reader, self._table.base(row).root)
+        else:
+            self._reader = reader
         return None
 
     def _source(self, row: int) -> AnySource:

@@ -20,6 +20,8 @@ _REQUESTS_A_HOST: Final = 8
 """Of all drivers of a process together. What a client waits for now is asked for at once besides."""
 _REQUESTS_A_STORE: Final = 16
 """Object stores are made for more."""
+_READERS_A_HOST: Final = 32
+"""That wait for a piece at a time with an event loop; without one, everyone waits in a thread of their own."""
 _HOSTS_KEPT: Final = 64
 _ROWS_FOR_FAST: Final = 16
 _ROWS_FOR_SLOW: Final = 4
@@ -34,7 +36,8 @@ class _Begun(NamedTuple):
     """What was read of a row, and what is left of it."""
 
     chunks: list[bytes]
-    rest: Iterator[bytes]
+    rest: Iterator[bytes] | None
+    """None where the chunks are all."""
 
 
 class ReadAhead:
@@ -108,7 +111,9 @@ class ReadAhead:
                 return
             self._next = None
             self._bytes += weight
-            self._under_way[row] = self._threads(row).submit(self._begin, row, self._source(row))
+            self._under_way[row] = _ahead_threads(self._table.base(row).root).submit(
+                self._begin, row, self._source(row)
+            )
 
     def _ask(self, row: int) -> "Future[int | None]":
         source = self._source(row)
@@ -117,14 +122,7 @@ class ReadAhead:
             unknown.set_result(None)
             return unknown
         version = self._table.payload(row).decode("ascii")
-        return self._threads(row).submit(source.checksum, self._table.size(row), version)
-
-    def _threads(self, row: int) -> ThreadPoolExecutor:
-        scheme, _, rest = self._table.base(row).root.partition("://")
-        host = rest.partition("/")[0]
-        return _threads(
-            getpid(), f"{scheme}://{host}", _REQUESTS_A_STORE if scheme in STORE_SCHEMES else _REQUESTS_A_HOST
-        )
+        return _ahead_threads(self._table.base(row).root).submit(source.checksum, self._table.size(row), version)
 
     def _peek(self) -> int | None:
         """The next row to read."""
@@ -154,8 +152,8 @@ class ReadAhead:
         for chunk in reader:
             chunks.append(chunk)
             if not is_small:
-                break
-        return _Begun(chunks, reader)
+                return _Begun(chunks, reader)
+        return _Begun(chunks, None)
 
 
 class AheadReader:
@@ -164,7 +162,7 @@ class AheadReader:
     def __init__(self, future: "Future[_Begun]") -> None:
         self._future = future
         self._chunks: deque[bytes] | None = None
-        self._rest: Iterator[bytes] = iter(())
+        self._rest: Iterator[bytes] | None = None
 
     def __iter__(self) -> "AheadReader":
         return self
@@ -173,11 +171,15 @@ class AheadReader:
         if self._chunks is None:
             chunks, self._rest = self._future.result()
             self._chunks = deque(chunks)
-        return self._chunks.popleft() if self._chunks else next(self._rest)
+        if self._chunks:
+            return self._chunks.popleft()
+        if self._rest is None:
+            raise StopIteration
+        return next(self._rest)
 
     def is_at_hand(self) -> bool:
-        """Whether the next piece is in memory."""
-        return bool(self._chunks) if self._chunks is not None else self._future.done()
+        """Whether the next piece is in memory, or it is known that there is none."""
+        return self._future.done() if self._chunks is None else bool(self._chunks) or self._rest is None
 
     def close(self) -> None:
         """Close the source; repeatable."""
@@ -195,7 +197,28 @@ def _close(future: "Future[_Begun]") -> None:
         rest.close()
 
 
+def _host(root: str) -> str:
+    """The scheme and host, or bucket, of a root."""
+    scheme, _, rest = root.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
+
+
+def reading_threads(root: str) -> ThreadPoolExecutor:
+    """Threads that wait for what is beneath a remote root, and others of its host."""
+    return _reading_threads(getpid(), _host(root))
+
+
+def _ahead_threads(root: str) -> ThreadPoolExecutor:
+    is_store = root.partition("://")[0] in STORE_SCHEMES
+    return _threads(getpid(), _host(root), _REQUESTS_A_STORE if is_store else _REQUESTS_A_HOST)
+
+
+# By process, for a fork leaves the threads behind.
 @lru_cache(_HOSTS_KEPT)
 def _threads(_process: int, _host: str, count: int) -> ThreadPoolExecutor:
-    # By process, for a fork leaves the threads behind.
     return ThreadPoolExecutor(count, thread_name_prefix="bigzip ahead")
+
+
+@lru_cache(_HOSTS_KEPT)
+def _reading_threads(_process: int, _host: str) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_READERS_A_HOST, thread_name_prefix="bigzip reading")
