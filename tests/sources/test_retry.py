@@ -1,11 +1,11 @@
 """How often a broken reading is begun again, when, and where."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from bigzip.errors import SourceChanged, SourceReadError
-from bigzip.sources.retry import Interrupted, RetryPolicy, read_on, try_again
+from bigzip.sources.retry import Interrupted, RetryPolicy, not_too_slow, read_on, try_again
 
 DATA = bytes(range(200))
 
@@ -118,3 +118,32 @@ def test_a_question_is_asked_again() -> None:
     asked.clear()
     with pytest.raises(SourceReadError, match=r"is busy \(attempt 2\)"):
         try_again(act, RetryPolicy(attempts=2), lambda _: None)
+
+
+@pytest.mark.parametrize(("seconds", "ends_well"), [([0.5] * 20, True), ([1.5] * 20, False), ([15, 0.5, 0.5], False)])
+def test_what_comes_too_slowly_is_given_up(seconds: list[float], *, ends_well: bool) -> None:
+    """At 10 bytes a second and 5 seconds besides; what is done between pieces does not count."""
+    now = 0.0
+
+    def chunks() -> Iterator[bytes]:
+        nonlocal now
+        for wait in seconds:
+            now += wait
+            yield bytes(5)
+
+    def clock() -> float:
+        return now
+
+    def read() -> int:
+        nonlocal now
+        size = 0
+        for chunk in not_too_slow(chunks(), 10, 5, clock):
+            size += len(chunk)
+            now += 1_000
+        return size
+
+    if ends_well:
+        assert read() == 100
+    else:
+        with pytest.raises(Interrupted, match="less than 10 bytes a second"):
+            read()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bigzip.errors import InputError
 from bigzip.sources.guard import Guard
+from bigzip.sources.retry import RetryPolicy
 from bigzip.sources.url import STORE_SCHEMES
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Connections:
             and `az://` what obstore's GCSConfig and AzureConfig have. What is not given comes from the environment, as
             the stores' own tools have it.
         proxy: the URL of an HTTP proxy that all requests go through; it sees to `networks` itself.
+        timeout: seconds that a server may be silent.
+        attempts: how often in a row something is tried that is interrupted, without a megabyte of progress in between.
 
     Raises:
         InputError: an argument cannot be used.
@@ -43,8 +46,14 @@ class Connections:
         headers: Mapping[str, Mapping[str, str]] | None = None,
         stores: Mapping[str, Mapping[str, Any]] | None = None,
         proxy: str | None = None,
+        timeout: float = 30.0,
+        attempts: int = 6,
     ) -> None:
+        if timeout <= 0 or attempts < 1:
+            raise InputError("connections need a timeout above 0, and one attempt at least")
         self._guard = Guard(hosts, networks)
+        self._timeout = timeout
+        self._retry = RetryPolicy(attempts=attempts)
         self._stores = {_checked_store(store): dict(config) for store, config in (stores or {}).items()}
         self._buckets: dict[str, Bucket] = {}
         self._headers = dict(headers or {})
@@ -80,7 +89,8 @@ class Connections:
                 config = self._stores.get(location.store, self._stores.get(f"{location.scheme}://*"))
                 if config is None:
                     raise InputError(f"{location.store} is not among the stores that may be read")
-                bucket = self._buckets[location.store] = open_bucket(location, config, self._proxy)
+                bucket = open_bucket(location, config, proxy=self._proxy, timeout=self._timeout, retry=self._retry)
+                self._buckets[location.store] = bucket
         return ObjectRoot(bucket, location.key, read_size)
 
     def close(self) -> None:
@@ -98,8 +108,15 @@ class Connections:
             raise InputError("to read from URLs, install bigzip[http]") from error
         with self._lock:
             if self._http is None:
-                settings = HttpSettings(guard=self._guard, headers=self._headers, proxy=self._proxy)
-                self._http = HttpClient(settings)
+                self._http = HttpClient(
+                    HttpSettings(
+                        guard=self._guard,
+                        headers=self._headers,
+                        proxy=self._proxy,
+                        stall_seconds=self._timeout,
+                        retry=self._retry,
+                    )
+                )
             return self._http
 
     @classmethod

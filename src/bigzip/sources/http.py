@@ -18,7 +18,7 @@ import httpcore
 
 from bigzip.errors import InputError, SourceChanged, SourceMissing, SourceReadError
 from bigzip.sources.guard import Guard
-from bigzip.sources.retry import Interrupted, RetryPolicy, read_on, try_again
+from bigzip.sources.retry import Interrupted, RetryPolicy, not_too_slow, read_on, try_again
 from bigzip.sources.source import READ_SIZE, SourceFacts
 from bigzip.sources.url import Url, parse_url
 
@@ -63,6 +63,8 @@ class HttpSettings:
     connect_seconds: float = 10.0
     stall_seconds: float = 30.0
     """How long a server may send nothing."""
+    min_rate: int = 1_000
+    """Bytes a second, on average but for `stall_seconds`, that a server must send."""
     kept_connections: int = 16
     """That stay open with nothing to do, to all servers together."""
     max_size: int = 1 << 50
@@ -158,7 +160,8 @@ class HttpClient:
             self.settings.guard.check_host(url.host, url.port)
             request = self._request(method, url, headers)
             with _translated(url), closing(self._pool.handle_request(request)) as raw:
-                response = _Response(raw.status, _headers(raw.headers), _translated_chunks(url, raw.iter_stream()))
+                chunks = not_too_slow(raw.iter_stream(), self.settings.min_rate, self.settings.stall_seconds)
+                response = _Response(raw.status, _headers(raw.headers), _translated_chunks(url, chunks))
                 if response.status not in _REDIRECTS:
                     yield response
                 if method == "HEAD" or response.length == 0:

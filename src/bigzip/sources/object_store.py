@@ -33,7 +33,8 @@ _PIECE: Final = 8 << 20
 """Bytes that one request asks for: few requests for a large object, and none that stays open for hours."""
 _LISTED_AT_ONCE: Final = 1_000
 _CONNECT_SECONDS: Final = 10
-_STALL_SECONDS: Final = 30
+_REQUEST_SECONDS: Final = 600
+"""For a piece, or as much of it as a slow client has taken by then: the rest is asked for anew."""
 _LISTING_RETRIES: Final = 5
 _LOOKS_AT_ONCE: Final = 8
 _ROOT: Final = re.compile(
@@ -84,8 +85,8 @@ class Bucket:
         self,
         reader: ObjectStore,
         lister: ObjectStore,
-        checksums: Checksums | None = None,
-        retry: RetryPolicy | None = None,
+        checksums: Checksums | None,
+        retry: RetryPolicy,
     ) -> None:
         """Args:
         reader: one that tries each request once: what breaks off is read on from there by ours.
@@ -96,15 +97,15 @@ class Bucket:
         self.reader = reader
         self.lister = lister
         self.checksums = checksums
-        self.retry = retry or RetryPolicy()
+        self.retry = retry
 
 
-def _client_options(proxy: str | None, endpoint: str) -> dict[str, Any]:
+def _client_options(proxy: str | None, endpoint: str, timeout: float) -> dict[str, Any]:
     """How a bucket's server is talked to."""
     options: dict[str, Any] = {
         "connect_timeout": timedelta(seconds=_CONNECT_SECONDS),
-        "read_timeout": timedelta(seconds=_STALL_SECONDS),
-        "timeout": timedelta(days=1),  # of a whole request, which a slow client may make as long as it likes
+        "read_timeout": timedelta(seconds=timeout),
+        "timeout": timedelta(seconds=_REQUEST_SECONDS),
         "user_agent": "bigzip",
     }
     if proxy:
@@ -112,19 +113,21 @@ def _client_options(proxy: str | None, endpoint: str) -> dict[str, Any]:
     return options | {"allow_http": True} if endpoint.startswith("http://") else options
 
 
-def open_bucket(location: Location, config: Mapping[str, Any], proxy: str | None = None) -> Bucket:
-    """A bucket, with what is configured for it; what is not comes from the environment.
+def open_bucket(
+    location: Location, config: Mapping[str, Any], *, proxy: str | None, timeout: float, retry: RetryPolicy
+) -> Bucket:
+    """A bucket, with what is configured for it; what is not comes from the environment. `timeout` in seconds.
 
     Raises:
         InputError: it cannot be read so, or the extra `s3` is not installed.
     """
     make: Callable[[dict[str, Any], dict[str, Any]], ObjectStore]
-    s3 = S3(location.bucket, config, proxy) if location.scheme == "s3" else None
+    s3 = S3(location.bucket, config, proxy=proxy, timeout=timeout) if location.scheme == "s3" else None
     make = partial(_other_store, location, config) if s3 is None else s3.store
     endpoint = str(config.get("endpoint", "")) if s3 is None else s3.endpoint
-    options = _client_options(proxy, endpoint)
+    options = _client_options(proxy, endpoint, timeout)
     try:
-        return Bucket(make(options, {"max_retries": 0}), make(options, {"max_retries": _LISTING_RETRIES}), s3)
+        return Bucket(make(options, {"max_retries": 0}), make(options, {"max_retries": _LISTING_RETRIES}), s3, retry)
     except (BaseError, ValueError, TypeError) as error:
         problem = "a setting is not known" if isinstance(error, UnknownConfigurationKeyError) else "cannot be reached"
         raise InputError(f"{location.store}: {problem}: {_first_line(error)}") from error

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar
@@ -83,6 +83,33 @@ def read_on(
                 reason = f"{error.reason} (at byte {position}, attempt {attempt})"
                 raise SourceReadError(reason) from error
             sleep(delay)
+
+
+def not_too_slow(
+    chunks: Iterable[bytes], rate: int, grace: float, clock: Callable[[], float] = time.monotonic
+) -> Generator[bytes, None, None]:
+    """Yield what a server sends, unless it takes for ever: some send a byte a time, just before one stops to wait.
+
+    Args:
+        chunks: from the server. Time spent on them elsewhere does not count.
+        rate: bytes a second, the least that is waited for.
+        grace: seconds that may be waited besides.
+
+    Raises:
+        Interrupted: it is slower.
+        Whatever `chunks` raises.
+    """
+    source, waited, size = iter(chunks), 0.0, 0
+    while True:
+        began = clock()
+        chunk = next(source, None)
+        waited += clock() - began
+        if chunk is None:
+            return
+        size += len(chunk)
+        if waited > grace + size / rate:
+            raise Interrupted(f"the server sends less than {rate:,} bytes a second")
+        yield chunk
 
 
 T = TypeVar("T")

@@ -21,6 +21,8 @@ _AWS: Final = (".amazonaws.com", ".amazonaws.com.cn")
 _DEFAULT_REGION: Final = "us-east-1"
 _TRUE: Final = ("1", "true", "yes", "on")
 _CONNECTIONS: Final = 16
+_ATTEMPTS: Final = 2
+"""What is asked here can be done without."""
 _GIVE_UP_AFTER: Final = 16
 """Objects in a row without a checksum, after which small ones are asked about no more: reading them costs as much."""
 _SMALL: Final = 8 << 20
@@ -35,14 +37,18 @@ class S3:
         config: `profile` of the AWS configuration files, and what obstore's S3Config has. What is missing is found as
             by boto3: in variables, configuration files, and where the machine or container has its role from.
         proxy: the URL of one that all requests go through.
+        timeout: seconds that the server may be silent.
 
     Raises:
         InputError: the configuration cannot be used.
     """
 
-    def __init__(self, bucket: str, config: Mapping[str, Any], proxy: str | None = None) -> None:
+    def __init__(
+        self, bucket: str, config: Mapping[str, Any], *, proxy: str | None = None, timeout: float = 30.0
+    ) -> None:
         self._bucket = bucket
         self._proxy = proxy
+        self._timeout = timeout
         rest = dict(config)
         try:
             self._session = boto3.Session(
@@ -71,6 +77,9 @@ class S3:
             config=Config(
                 signature_version=UNSIGNED if self._is_anonymous else None,
                 max_pool_connections=_CONNECTIONS,
+                connect_timeout=self._timeout,
+                read_timeout=self._timeout,
+                retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
                 s3={"addressing_style": "virtual" if virtual else "path"},
                 proxies={"http": self._proxy, "https": self._proxy} if self._proxy else None,
             ),
