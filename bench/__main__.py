@@ -20,6 +20,7 @@ from bench import (
     first_byte,
     http_download,
     machine,
+    object_store,
     results,
     slow_clients,
     tail_range,
@@ -39,6 +40,7 @@ BENCHES: dict[str, Callable[[Settings], Iterator[str]]] = {
     "first-byte": first_byte.measure,
     "tail-range": tail_range.measure,
     "slow-clients": slow_clients.measure,
+    "object-store": object_store.measure,
 }
 
 

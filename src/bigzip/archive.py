@@ -339,7 +339,9 @@ class Archive:
 
     def _add_url(self, url: str, name: str | None, columns: dict[str, Any]) -> None:
         if is_in_store(url):
-            bucket, _, path = url.rstrip("/").partition("://")[2].partition("/")
+            bucket, _, path = url.removesuffix("/").partition("://")[2].partition("/")
+            if "" in path.split("/") and path:
+                raise InputError(f"{printable(url)}: a key with nothing between two slashes cannot be asked for")
             origin = f"{url.partition(':')[0]}://{bucket}"
             default_name = path.rpartition("/")[2] or bucket
             if path and url.endswith("/"):

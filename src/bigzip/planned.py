@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from bigzip.errors import ManifestError, NotRepeatable, UnsatisfiableRange
 from bigzip.plan.frozen import FrozenPlan
@@ -19,6 +19,9 @@ from bigzip.render.workers import Concurrency, Staff, Workers
 from bigzip.sinks.file import FileSink, new_file, open_sink
 from bigzip.sources.connections import Connections
 from bigzip.sources.registry import OpenRoots
+
+_REMOTE_LOOKS: Final = 8
+"""Sources on other machines that are looked at before a range of an archive is begun, each a round trip."""
 
 
 class Plan(FrozenPlan):
@@ -86,18 +89,21 @@ class Plan(FrozenPlan):
     def still_holds(self, start: int, stop: int) -> bool:
         """Whether the sources of the bytes `[start, stop)` are as they were planned; reads no data, repeatable.
 
-        A source that tells no version is believed.
+        A source that tells no version is believed, and so are remote ones behind the first few: all are guarded by
+        their versions again when they are read.
         """
         layout = self.layout
         if layout is None or not self.repeatable:
             return False
         roots = OpenRoots(self.table.connections)
+        remote = 0
         try:
             for row in range(layout.row_at(start), min(layout.row_at(max(start, stop - 1)) + 1, len(layout))):
-                if is_memorable(self.table, row):
+                remote += self.table.is_remote(row)
+                if remote <= _REMOTE_LOOKS and is_memorable(self.table, row):
                     base, _, path, version = self.table.parts(row)
-                    found = roots.root(base.root).version(path.decode("utf-8", "surrogateescape"))
-                    if found != version.decode("ascii"):
+                    root = roots.root(base.root)
+                    if not root.holds(path.decode("utf-8", "surrogateescape"), version.decode("ascii")):
                         return False
         finally:
             roots.close()

@@ -86,7 +86,7 @@ def test_rows_come_as_they_would_alone() -> None:
     assert sorted(sources.opened) == sorted(sources.closed) == list(range(199))
 
 
-@pytest.mark.parametrize(("fast", "most"), [(True, 16), (False, 4)])
+@pytest.mark.parametrize(("fast", "most"), [(True, 64), (False, 4)])
 def test_so_many_are_under_way(fast: bool, most: int) -> None:
     sources = Sources(*[10] * 100)
     sources.go.clear()

@@ -29,6 +29,8 @@ class Fault:
     """The connection is closed, in an orderly way, before this byte of the file."""
     stalls_at: int | None = None
     """Nothing more is sent from this byte of the file on, for as long as the client waits."""
+    is_silent: bool = False
+    """Nothing is answered at all, for as long as the client waits."""
     extra: bytes = b""
     """Sent behind the body, under a length that includes it."""
     ignores_range: bool = False
@@ -167,6 +169,10 @@ class _Handler(BaseHTTPRequestHandler):
         fields = {"accept-ranges": "bytes", "last-modified": formatdate(MODIFIED, usegmt=True)}
         if etag:
             fields["etag"] = etag
+        if fault.is_silent:
+            self.close_connection = True
+            self.owner.wait()
+            return
         if fault.status is not None:
             self._send(fault.status, {"content-length": "0"}, fault)
             return

@@ -76,6 +76,7 @@ def seaweed(directory: Path) -> Iterator[Seaweed]:
     ports = dict(zip(_SERVERS, _free_ports(len(_SERVERS)), strict=True))
     command = [program, "mini", f"-dir={directory}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
     command += ["-master.telemetry=false", "-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
+    command += ["-volume.max=2000"]  # each bucket takes some
     command += [f"-s3.config={directory}/s3.json"]
     command += [f"-{server}.port={port}" for server, port in ports.items()]
     command += [f"-{server}.port.grpc={port + _GRPC}" for server, port in ports.items()]
@@ -91,10 +92,10 @@ def seaweed(directory: Path) -> Iterator[Seaweed]:
         finally:
             server.kill()
             server.wait()
-            _wait_until_closed(ports["s3"])
+            wait_until_closed(ports["s3"])
 
 
-def _wait_until_closed(port: int) -> None:
+def wait_until_closed(port: int) -> None:
     """Let clients in this process notice: their threads close connections after the server has."""
     deadline = time.monotonic() + _CLOSE_SECONDS
     while time.monotonic() < deadline:

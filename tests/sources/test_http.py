@@ -278,8 +278,9 @@ def test_a_closed_reader_frees_its_connection(server: FileServer) -> None:
 def test_a_host_reads_whole_files_and_tells_versions(server: FileServer, client: HttpClient) -> None:
     server.put("a", DATA, etag='"one"')
     host = HttpHost(client, server.origin)
-    assert host.version("a") == 'e"one"'
-    assert host.version("b") is None
+    assert host.holds("a", 'e"one"')
+    assert not host.holds("a", 'e"two"')
+    assert not host.holds("b", 'e"one"')
     assert host.read_whole("a", len(DATA), 'e"one"') == DATA
     with pytest.raises(SourceChanged):
         host.read_whole("a", len(DATA), 'e"two"')

@@ -13,7 +13,7 @@ from zlib import crc32
 import pytest
 
 from bigzip import Archive, Connections, InputError, Plan, PlanRefused, SourceChanged, verify
-from bigzip.sources.object_store import Location, ObjectSource, parse_location
+from bigzip.sources.object_store import Location, _Reading, parse_location
 from bigzip.sources.s3 import S3
 from bigzip.sources.source import Source
 from bigzip.testing.sources import ChangingSourceTests
@@ -225,6 +225,7 @@ def test_a_store_that_is_none_is_refused(store_name: str) -> None:
         ("s3://bucket", Location("s3", "bucket", "")),
         ("s3://bucket/", Location("s3", "bucket", "")),
         ("gs://b.c-d_e/x y/%20?#", Location("gs", "b.c-d_e", "x y/%20?#")),
+        ("az://$web/index.html", Location("az", "$web", "index.html")),
     ],
 )
 def test_the_parts_of_a_location(text: str, location: Location) -> None:
@@ -255,6 +256,42 @@ def test_a_plan_is_the_same_elsewhere_and_any_cut_goes_on(
     assert asyncio.run(collected()) == data
 
 
+@pytest.fixture
+def versioned(client: Any, bucket: str) -> str:
+    """A bucket that keeps what is replaced."""
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    put(client, bucket, FILES)
+    return bucket
+
+
+@pytest.mark.parametrize("survey", ["full", "sizes", "nothing"])
+def test_a_prefix_of_a_bucket_with_versions_is_a_tree(versioned: str, connections: Connections, survey: Any) -> None:
+    """Listings do not tell versions, and answers do."""
+    archive = Archive(connections=connections)
+    archive.add(f"s3://{versioned}/photos/", "")
+    archive.add(f"s3://{versioned}/other/x.txt")
+    plan = archive.plan(survey=survey)
+    assert len(content(whole(plan))) == 7
+    assert (survey == "full") == (plan.content_length is not None)
+    assert plan.content_length is None or plan.still_holds(0, plan.content_length)
+
+
+def test_a_version_goes_on_though_it_is_replaced(versioned: str, connections: Connections, client: Any) -> None:
+    archive = Archive(connections=connections, method="store")
+    archive.add(f"s3://{versioned}/photos/large.bin")
+    plan = archive.plan(survey="sizes")
+    chunks = plan.iter_bytes()
+    next(chunks)
+    put(client, versioned, {"photos/large.bin": b"another"})
+    for _ in chunks:
+        pass
+    assert content(whole(plan)) == {"large.bin": LARGE}
+    assert plan.still_holds(0, 1)
+    changed = Archive(connections=connections, method="store")
+    changed.add(f"s3://{versioned}/photos/large.bin")
+    assert content(whole(changed.plan())) == {"large.bin": b"another"}
+
+
 def test_what_is_replaced_on_the_way_is_told(client: Any, bucket: str, connections: Connections) -> None:
     put(client, bucket, {"large.bin": LARGE})
     archive = Archive(connections=connections)
@@ -273,7 +310,7 @@ class Counted:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reads = 0
         self.asked = 0
-        read, ask = ObjectSource._piece, S3.crc32
+        read, ask = _Reading._piece, S3.crc32
 
         def counted_read(*arguments: Any) -> Any:
             self.reads += 1
@@ -283,7 +320,7 @@ class Counted:
             self.asked += 1
             return ask(*arguments)
 
-        monkeypatch.setattr(ObjectSource, "_piece", counted_read)
+        monkeypatch.setattr(_Reading, "_piece", counted_read)
         monkeypatch.setattr(S3, "crc32", counted_ask)
 
 

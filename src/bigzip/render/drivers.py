@@ -248,7 +248,7 @@ class Driver:
 
     def _sync_source(self, row: int) -> Source:
         source = self._source(row)
-        assert isinstance(source, Source), "what is remote can be read without an event loop"
+        assert not needs_event_loop(source), "what is remote can be read without an event loop"
         return source
 
     def _pull(self) -> bytes | SourceError:

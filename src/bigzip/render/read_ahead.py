@@ -23,7 +23,7 @@ _REQUESTS_A_STORE: Final = 16
 _READERS_A_HOST: Final = 32
 """That wait for a piece at a time with an event loop; without one, everyone waits in a thread of their own."""
 _HOSTS_KEPT: Final = 64
-_ROWS_FOR_FAST: Final = 16
+_ROWS_FOR_FAST: Final = 64
 _ROWS_FOR_SLOW: Final = 4
 """Under way for a client that takes things quickly, and for others."""
 _BYTES_FOR_FAST: Final = 8 << 20

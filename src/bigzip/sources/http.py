@@ -387,11 +387,11 @@ class HttpHost:
     def source(self, path: str, /) -> HttpSource:
         return HttpSource(self._client, Url(self._origin, path), self._read_size)
 
-    def version(self, path: str, /) -> str | None:
+    def holds(self, path: str, version: str, /) -> bool:
         try:
-            return self.source(path).facts().version
+            return self.source(path).facts().version == version
         except (SourceMissing, SourceReadError):
-            return None
+            return False
 
     def read_whole(self, path: str, /, size: int, version: str) -> bytes:
         data = b"".join(self.source(path).read(0, size, version=version))

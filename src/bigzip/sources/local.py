@@ -119,13 +119,13 @@ class LocalDirectory:
             os.close(descriptor)
         return data
 
-    def version(self, path: str, /) -> str | None:
-        """The present version of a file, as `SourceRoot.version`; for one thread at a time."""
+    def holds(self, path: str, version: str, /) -> bool:
+        """As `SourceRoot.holds`; for one thread at a time."""
         try:
             parent, name = self._parent_of(path)
-            return file_version(os.stat(name, dir_fd=parent, follow_symlinks=False))
+            return file_version(os.stat(name, dir_fd=parent, follow_symlinks=False)) == version
         except (OSError, SourceMissing, SourceReadError):
-            return None
+            return False
 
     def _parent_of(self, path: str) -> tuple[int, str]:
         """A descriptor of the directory that holds `path`, the last of which is kept open, and the name in it."""

@@ -5,9 +5,9 @@ with which credentials it is read, is configuration and not part of a root.
 """
 
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
@@ -24,25 +24,29 @@ from obstore.exceptions import (
 )
 from obstore.store import AzureStore, GCSStore, ObjectStore
 
-from bigzip.errors import InputError, SourceChanged, SourceMissing, SourceReadError
+from bigzip.errors import InputError, SourceChanged, SourceError, SourceMissing, SourceReadError, printable
 from bigzip.sources.retry import Interrupted, RetryPolicy, read_on, try_again
 from bigzip.sources.s3 import S3
 from bigzip.sources.source import READ_SIZE, SourceFacts
+from bigzip.sources.url import without_urls
 
-_PIECE: Final = 8 << 20
-"""Bytes that one request asks for: few requests for a large object, and none that stays open for hours."""
+_LEAST_PIECE: Final = 4 << 20
+_CHUNKS_A_PIECE: Final = 64
+"""That one request asks for: few requests for a fast client, and for a slow one none that stays open for hours."""
 _LISTED_AT_ONCE: Final = 1_000
 _CONNECT_SECONDS: Final = 10
-_REQUEST_SECONDS: Final = 600
+_REQUEST_SECONDS: Final = 300
 """For a piece, or as much of it as a slow client has taken by then: the rest is asked for anew."""
-_LISTING_RETRIES: Final = 5
 _LOOKS_AT_ONCE: Final = 8
 _ROOT: Final = re.compile(
-    r"(?P<scheme>[a-z0-9]+)://(?P<bucket>[A-Za-z0-9][A-Za-z0-9._-]*)(?:/(?P<prefix>.*))?", re.DOTALL
+    r"(?P<scheme>[a-z0-9]+)://(?P<bucket>\$?[A-Za-z0-9][A-Za-z0-9._-]*)(?:/(?P<prefix>.*))?", re.DOTALL
 )
+_MAX_SIZE: Final = 1 << 50
+"""Bytes. What claims to be larger is refused."""
 _STATUS: Final = re.compile(r"status code: (\d{3})")
 _AGAIN: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
-_WHERE: Final = re.compile(r"(?:Error )?performing \w+ https?://\S+ in \S+ - |https?://\S+")
+_FIT: Final = re.compile(r"[\x20-\x7e]+")
+_ACT: Final = re.compile(r"(?:Error )?performing \w+ \S+ in \S+ - ")
 
 
 class Location(NamedTuple):
@@ -81,36 +85,29 @@ class Checksums(Protocol):
 class Bucket:
     """A bucket that can be read; for any number of threads."""
 
-    def __init__(
-        self,
-        reader: ObjectStore,
-        lister: ObjectStore,
-        checksums: Checksums | None,
-        retry: RetryPolicy,
-    ) -> None:
+    def __init__(self, store: ObjectStore, checksums: Checksums | None, retry: RetryPolicy) -> None:
         """Args:
-        reader: one that tries each request once: what breaks off is read on from there by ours.
-        lister: the same bucket, with retries.
+        store: one that tries each request once: what breaks off is read on from there by ours.
         checksums: where there are any.
         retry: how often to try again.
         """
-        self.reader = reader
-        self.lister = lister
+        self.store = store
         self.checksums = checksums
         self.retry = retry
 
 
-def _client_options(proxy: str | None, endpoint: str, timeout: float) -> dict[str, Any]:
-    """How a bucket's server is talked to."""
-    options: dict[str, Any] = {
+def _options(proxy: str | None, timeout: float) -> dict[str, Any]:
+    """How any bucket's server is talked to."""
+    client: dict[str, Any] = {
+        "allow_http": True,  # where an endpoint is configured so
         "connect_timeout": timedelta(seconds=_CONNECT_SECONDS),
         "read_timeout": timedelta(seconds=timeout),
         "timeout": timedelta(seconds=_REQUEST_SECONDS),
         "user_agent": "bigzip",
     }
     if proxy:
-        options["proxy_url"] = proxy
-    return options | {"allow_http": True} if endpoint.startswith("http://") else options
+        client["proxy_url"] = proxy
+    return {"client_options": client, "retry_config": {"max_retries": 0}}
 
 
 def open_bucket(
@@ -121,23 +118,20 @@ def open_bucket(
     Raises:
         InputError: it cannot be read so, or the extra `s3` is not installed.
     """
-    make: Callable[[dict[str, Any], dict[str, Any]], ObjectStore]
+    make: Callable[[dict[str, Any]], ObjectStore]
     s3 = S3(location.bucket, config, proxy=proxy, timeout=timeout) if location.scheme == "s3" else None
     make = partial(_other_store, location, config) if s3 is None else s3.store
-    endpoint = str(config.get("endpoint", "")) if s3 is None else s3.endpoint
-    options = _client_options(proxy, endpoint, timeout)
+    options = _options(proxy, timeout)
     try:
-        return Bucket(make(options, {"max_retries": 0}), make(options, {"max_retries": _LISTING_RETRIES}), s3, retry)
+        return Bucket(make(options), s3, retry)
     except (BaseError, ValueError, TypeError) as error:
         problem = "a setting is not known" if isinstance(error, UnknownConfigurationKeyError) else "cannot be reached"
         raise InputError(f"{location.store}: {problem}: {_first_line(error)}") from error
 
 
-def _other_store(
-    location: Location, config: Mapping[str, Any], options: dict[str, Any], retries: dict[str, Any]
-) -> ObjectStore:
+def _other_store(location: Location, config: Mapping[str, Any], options: dict[str, Any]) -> ObjectStore:
     kind: Any = {"gs": GCSStore, "az": AzureStore}[location.scheme]
-    store: ObjectStore = kind(location.bucket, client_options=options, retry_config=retries, **config)
+    store: ObjectStore = kind(location.bucket, **options, **config)
     return store
 
 
@@ -156,44 +150,86 @@ class ObjectSource:
 
     def _look(self) -> SourceFacts:
         with _translated():
-            return _facts(obstore.head(self._bucket.reader, self._key))
+            return _facts(obstore.head(self._bucket.store, self._checked_key()))
+
+    def _checked_key(self) -> str:
+        """The key, which obstore would ask for without slashes at its ends: in a store, that is another."""
+        if self._key != self._key.strip("/"):
+            raise SourceReadError("its key cannot be asked for: it begins or ends with a slash")
+        return self._key
 
     def checksum(self, size: int, version: str) -> int | None:
         """The CRC-32 that the store itself has of this version; None where it has none."""
         checksums = self._bucket.checksums
         return None if checksums is None else checksums.crc32(self._key, size, version)
 
-    def read(self, start: int, stop: int | None, *, version: str | None) -> Generator[bytes, None, None]:
-        if stop is None or start >= stop:
-            facts = self.facts()
-            if version not in (None, facts.version):
-                raise SourceChanged(_CHANGED)
-            version, stop = facts.version, facts.size if stop is None else stop
-        known = [version]  # the version that the first answer is of, for the next, where none was asked for
-        end = stop or 0
+    def check(self, version: str | None) -> SourceFacts:
+        """What the store says of one version, or of the present one.
 
-        def open_at(position: int) -> Generator[bytes, None, None]:
-            return self._pieces(position, end, known)
+        Raises:
+            SourceChanged: there is another in its place.
+            SourceMissing, SourceReadError: as `facts`.
+        """
 
-        yield from read_on(open_at, start, self._bucket.retry)
-
-    def _pieces(self, position: int, stop: int, known: list[str | None]) -> Generator[bytes, None, None]:
-        while position < stop:
-            end = min(position + _PIECE, stop)
+        def look() -> SourceFacts:
             with _translated():
-                for chunk in self._piece(position, end, known):
+                options = {"head": True} | _conditions(version)
+                meta = obstore.get(self._bucket.store, self._checked_key(), options=cast("Any", options)).meta
+            if version is not None and not _is_of(version, meta):
+                raise SourceChanged(_CHANGED)
+            return _facts(meta)
+
+        return try_again(look, self._bucket.retry)
+
+    def read(self, start: int, stop: int | None, *, version: str | None) -> Generator[bytes, None, None]:
+        try:
+            if stop is None or start >= stop:
+                facts = self.check(version)
+                version, stop = version or facts.version, facts.size if stop is None else stop
+            reading = _Reading(self._bucket.store, self._checked_key(), start, stop or 0, version, self._read_size)
+            yield from read_on(reading.pieces, start, self._bucket.retry)
+        except SourceChanged:
+            with suppress(SourceReadError):
+                self.facts()  # some stores say so of what is gone
+            raise
+
+
+class _Reading:
+    """One reading of a part of an object, in pieces that are all of one version."""
+
+    def __init__(
+        self, store: ObjectStore, key: str, start: int, stop: int, version: str | None, read_size: Callable[[], int]
+    ) -> None:
+        self._store = store
+        self._key = key
+        self._start = start
+        self._stop = stop
+        self._version = version
+        """That was asked for or, after the first answer, that it was of."""
+        self._read_size = read_size
+
+    def pieces(self, position: int) -> Generator[bytes, None, None]:
+        """Yield all from `position` on."""
+        while position < self._stop:
+            if self._version is None and position > self._start:
+                raise SourceReadError("the store broke off, and tells no version by which to read on")
+            # Where there is no version to ask for the next piece by, this must be the only one.
+            end = self._stop if self._version is None else min(position + _piece_size(self._read_size()), self._stop)
+            with _translated():
+                for chunk in self._piece(position, end):
                     position += len(chunk)
+                    if position > end:
+                        raise SourceChanged("there is more data than the store said")
                     yield chunk
             if position < end:
                 raise Interrupted(f"the store ended {end - position} bytes too early")
 
-    def _piece(self, start: int, stop: int, known: list[str | None]) -> Generator[bytes, None, None]:
-        options = {"range": (start, stop)} | _conditions(known[0])
-        result = obstore.get(self._bucket.reader, self._key, options=cast("Any", options))
-        version = _facts(result.meta).version
-        if known[0] is None:
-            known[0] = version
-        if version != known[0] or result.meta["size"] < stop:
+    def _piece(self, start: int, stop: int) -> Generator[bytes, None, None]:
+        options = {"range": (start, stop)} | _conditions(self._version)
+        result = obstore.get(self._store, self._key, options=cast("Any", options))
+        self._version = self._version or _facts(result.meta).version
+        is_it = self._version is None or _is_of(self._version, result.meta)
+        if not is_it or result.meta["size"] < stop:
             raise SourceChanged(_CHANGED)
         if result.range != (start, stop):
             raise SourceReadError("the store answers another range than was asked for")
@@ -201,21 +237,34 @@ class ObjectSource:
             yield bytes(chunk)
 
 
+def _piece_size(read_size: int) -> int:
+    """How many bytes to ask for at once, for a reader that takes so many at a time."""
+    return max(_LEAST_PIECE, _CHUNKS_A_PIECE * read_size)
+
+
 _FORBIDDEN: Final = "may not be read with these credentials, or is not there"
 _CHANGED: Final = "the object has changed since the archive was planned"
 
 
 def _facts(meta: Any) -> SourceFacts:
-    e_tag, identity = meta["e_tag"], meta["version"]
-    version = f"e{e_tag}" if e_tag else ""
-    if identity not in (None, "null"):  # that is the name of the version that is overwritten
-        version = f"v{identity}"
-    is_fit = version.isascii() and "\0" not in version
-    return SourceFacts(
-        size=meta["size"],
-        version=version if is_fit and version else None,
-        modified=int(meta["last_modified"].timestamp() // 1),
-    )
+    if meta["size"] > _MAX_SIZE:
+        raise SourceReadError(f"has {meta['size']:,} bytes; {_MAX_SIZE:,} are allowed")
+    modified = int(meta["last_modified"].timestamp() // 1)
+    return SourceFacts(size=meta["size"], version=next(_versions(meta), None), modified=modified)
+
+
+def _versions(meta: Any) -> Iterator[str]:
+    """The version that an answer is of, by each of the ways it tells: the first is that which lasts the longest."""
+    identity, e_tag = meta["version"], meta["e_tag"] or ""
+    if identity not in (None, "null") and _FIT.fullmatch(identity):  # null is the version that is overwritten
+        yield f"v{identity}"
+    if _FIT.fullmatch(e_tag):
+        yield f"e{e_tag}" if e_tag.startswith(('"', "W/")) else f'e"{e_tag}"'  # as in Azure's listings
+
+
+def _is_of(version: str, meta: Any) -> bool:
+    """Whether an answer is of this version; listings do not tell all that answers do."""
+    return version in _versions(meta)
 
 
 def _conditions(version: str | None) -> dict[str, str]:
@@ -241,7 +290,7 @@ def _translated() -> Generator[None, None, None]:
         raise _failure(error) from error
 
 
-def _failure(error: Exception) -> SourceMissing | SourceReadError:
+def _failure(error: Exception) -> SourceError:
     """What an error of no kind of its own means: they have the status in their text alone."""
     match = _STATUS.search(str(error))
     status = int(match[1]) if match else None
@@ -249,6 +298,8 @@ def _failure(error: Exception) -> SourceMissing | SourceReadError:
         return SourceMissing(_FORBIDDEN)
     if status == HTTPStatus.NOT_FOUND:
         return SourceMissing("is not there")
+    if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        return SourceChanged(_CHANGED)
     reason = f"the store answers with status {status}" if status else _first_line(error)
     if status is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _AGAIN:
         return Interrupted(reason)
@@ -257,7 +308,8 @@ def _failure(error: Exception) -> SourceMissing | SourceReadError:
 
 def _first_line(error: Exception) -> str:
     """What went wrong, without the dump of it that follows, and without URLs: some have signatures."""
-    return _WHERE.sub("", str(error).strip().partition("\n")[0]).strip(": ")
+    text = _ACT.sub("", str(error).partition("\n\n")[0])
+    return printable(without_urls(text)).strip(": ")
 
 
 class ObjectRoot:
@@ -271,11 +323,12 @@ class ObjectRoot:
     def source(self, path: str, /) -> ObjectSource:
         return ObjectSource(self._bucket, self._prefix + path, self._read_size)
 
-    def version(self, path: str, /) -> str | None:
+    def holds(self, path: str, version: str, /) -> bool:
         try:
-            return self.source(path).facts().version
-        except (SourceMissing, SourceReadError):
-            return None
+            self.source(path).check(version)
+        except SourceError:
+            return False
+        return True
 
     def read_whole(self, path: str, /, size: int, version: str) -> bytes:
         data = b"".join(self.source(path).read(0, size, version=version))
@@ -286,18 +339,42 @@ class ObjectRoot:
     def listed(self) -> Iterator[tuple[str, SourceFacts]]:
         """As `Listable.listed`, in the store's order, a page in memory at a time."""
         start = len(self._prefix)
-        prefix = self._prefix.rstrip("/") or None
-        with _translated(), ThreadPoolExecutor(_LOOKS_AT_ONCE, thread_name_prefix="bigzip markers") as threads:
-            for page in obstore.list(self._bucket.lister, prefix, chunk_size=_LISTED_AT_ONCE):
-                empty = [meta["path"][start:] for meta in page if meta["size"] == 0]
-                markers = {
-                    path
-                    for path, is_marker in zip(empty, threads.map(self._is_marker, empty), strict=True)
-                    if is_marker
-                }
-                for meta in page:
-                    path = meta["path"][start:]
-                    yield f"{path}/" if path in markers else path, _facts(meta)
+        with ThreadPoolExecutor(_LOOKS_AT_ONCE, thread_name_prefix="bigzip markers") as threads:
+            for page in self._pages():
+                paths = [meta["path"][start:] for meta in page]
+                empty = [path for path, meta in zip(paths, page, strict=True) if path and meta["size"] == 0]
+                is_marker = dict(zip(empty, threads.map(self._is_marker, empty), strict=True))
+                for path, meta in zip(paths, page, strict=True):
+                    yield f"{path}/" if is_marker.get(path) else path, _facts(meta)
+
+    def _pages(self) -> Iterator[Sequence[Any]]:
+        """What the store lists, listed anew where that breaks off.
+
+        Beginning behind the last key would do for a store that lists keys in order; not all do.
+        """
+        seen, last, attempt = 0, "", 0
+        while True:
+            try:
+                position = 0
+                for page in self._listing():
+                    position += len(page)
+                    known = seen - (position - len(page))
+                    if 0 < known <= len(page) and page[known - 1]["path"] != last:
+                        raise SourceReadError("has changed while it was listed")
+                    if position > seen:
+                        seen, last = position, page[-1]["path"]
+                        yield page[max(0, known) :]
+                if position < seen:
+                    raise SourceReadError("has changed while it was listed")
+            except Interrupted as error:
+                attempt += 1
+                self._bucket.retry.wait(attempt, error)
+            else:
+                return
+
+    def _listing(self) -> Iterator[Sequence[Any]]:
+        with _translated():
+            yield from obstore.list(self._bucket.store, self._prefix.rstrip("/") or None, chunk_size=_LISTED_AT_ONCE)
 
     def _is_marker(self, path: str) -> bool:
         """Whether an empty object that was listed is there only with a slash, which listings do not show."""
@@ -315,8 +392,12 @@ class ObjectRoot:
         """
         prefix = (self._prefix + path).rstrip("/")
         start = len(prefix) + 1 if prefix else 0
-        with _translated():
-            found = obstore.list_with_delimiter(self._bucket.lister, prefix or None)
+
+        def look() -> Any:
+            with _translated():
+                return obstore.list_with_delimiter(self._bucket.store, prefix or None)
+
+        found = try_again(look, self._bucket.retry)
         objects = {meta["path"][start:]: _facts(meta) for meta in found["objects"]}
         objects.pop("", None)  # stands for the path itself
         return [below[start:] for below in found["common_prefixes"]], objects

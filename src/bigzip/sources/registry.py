@@ -22,8 +22,8 @@ class SourceRoot(Protocol):
         """The source at `path`; nothing is opened yet."""
         ...
 
-    def version(self, path: str, /) -> str | None:
-        """The present version of the source at `path`; None where it is not there, or tells none."""
+    def holds(self, path: str, version: str, /) -> bool:
+        """Whether the source at `path` can be read in this version, as far as can be told."""
         ...
 
     def read_whole(self, path: str, /, size: int, version: str) -> bytes:

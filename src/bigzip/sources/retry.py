@@ -46,6 +46,17 @@ class RetryPolicy:
             return retry_after
         return random.uniform(0, min(self.max_delay, self.first_delay * 2 ** (attempt - 1)))  # noqa: S311 - no secret
 
+    def wait(self, attempt: int, error: Interrupted, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Wait after failed attempt number `attempt`.
+
+        Raises:
+            SourceReadError: it was the last.
+        """
+        delay = self.delay(attempt, error.retry_after)
+        if delay is None:
+            raise SourceReadError(f"{error.reason} (attempt {attempt})") from error
+        sleep(delay)
+
 
 def read_on(
     open_at: Callable[[int], Generator[bytes, None, None]],
@@ -123,7 +134,4 @@ def try_again(act: Callable[[], T], policy: RetryPolicy, sleep: Callable[[float]
             return act()
         except Interrupted as error:
             attempt += 1
-            delay = policy.delay(attempt, error.retry_after)
-            if delay is None:
-                raise SourceReadError(f"{error.reason} (attempt {attempt})") from error
-            sleep(delay)
+            policy.wait(attempt, error, sleep)

@@ -2,8 +2,9 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -11,16 +12,18 @@ import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.store import S3Store
 
 from bigzip.codecs.checksum import crc32, crc32_combine
 from bigzip.errors import InputError
+from bigzip.sources.url import without_urls
 
 _AWS: Final = (".amazonaws.com", ".amazonaws.com.cn")
+_ENDPOINT: Final = re.compile(r"https?://[^\s@?#]+")
 _DEFAULT_REGION: Final = "us-east-1"
 _TRUE: Final = ("1", "true", "yes", "on")
 _CONNECTIONS: Final = 16
+_CREDENTIALS_KEPT: Final = timedelta(minutes=5)
 _ATTEMPTS: Final = 2
 """What is asked here can be done without."""
 _GIVE_UP_AFTER: Final = 16
@@ -49,7 +52,12 @@ class S3:
         self._bucket = bucket
         self._proxy = proxy
         self._timeout = timeout
-        rest = dict(config)
+        rest = {name: value if isinstance(value, bool) else str(value).strip() for name, value in config.items()}
+        if unfit := [name for name, value in rest.items() if not str(value).isprintable()]:
+            raise InputError(f"s3://{bucket}: the setting {unfit[0]} has a character in it that none can have")
+        endpoint = str(rest.pop("endpoint", "")) or None
+        if endpoint is not None and not _ENDPOINT.fullmatch(endpoint):
+            raise InputError(f"s3://{bucket}: the endpoint must be http:// or https:// and a host, and nothing more")
         try:
             self._session = boto3.Session(
                 profile_name=rest.pop("profile", None),
@@ -59,14 +67,12 @@ class S3:
                 aws_session_token=rest.pop("session_token", None),
             )
             self._is_anonymous = _is_true(rest.pop("skip_signature", "")) or self._session.get_credentials() is None
-            self._client = self._make_client(
-                rest.pop("endpoint", None), _is_true(rest.get("virtual_hosted_style_request"))
-            )
+            self._client = self._make_client(endpoint, _is_true(rest.get("virtual_hosted_style_request")))
         except (BotoCoreError, ValueError) as error:
-            raise InputError(f"s3://{bucket}: {error}") from error
+            raise InputError(f"s3://{bucket}: {without_urls(str(error))}") from error
         self._rest = rest
-        endpoint = self._client.meta.endpoint_url
-        self._endpoint = None if (urlsplit(endpoint).hostname or "").endswith(_AWS) else endpoint
+        found = self._client.meta.endpoint_url
+        self._endpoint = None if (urlsplit(found).hostname or "").endswith(_AWS) else found
         self._misses = 0
 
     def _make_client(self, endpoint: str | None, virtual: bool) -> Any:
@@ -85,21 +91,16 @@ class S3:
             ),
         )
 
-    def store(self, client_options: Any, retries: Any) -> S3Store:
-        """The bucket as obstore reads it."""
+    def store(self, options: dict[str, Any]) -> S3Store:
+        """The bucket as obstore reads it, with more of its options."""
         settings: dict[str, Any] = dict(self._rest) | {"region": self._region()}
         if self._is_anonymous:
             settings["skip_signature"] = True
         else:
-            settings["credential_provider"] = Boto3CredentialProvider(self._session, ttl=timedelta(minutes=5))
+            settings["credential_provider"] = _Credentials(self._session.get_credentials())
         if self._endpoint is not None:
             settings["endpoint"] = self._endpoint
-        return S3Store(self._bucket, client_options=client_options, retry_config=retries, **settings)
-
-    @property
-    def endpoint(self) -> str:
-        """The URL of the server; "" for one of AWS's own."""
-        return self._endpoint or ""
+        return S3Store(self._bucket, **options, **settings)
 
     def _region(self) -> str:
         """Where the bucket is: AWS tells it to whoever asks in another region."""
@@ -121,8 +122,8 @@ class S3:
             return None
         try:
             found = self._checksum(key, size, version)
-        except (BotoCoreError, ClientError):
-            found = None  # whoever reads the object will be told why
+        except (BotoCoreError, ClientError, LookupError, TypeError, ValueError):
+            found = None  # or its answer lacks something; whoever reads the object will be told why
         self._misses = 0 if found is not None else self._misses + 1
         return found
 
@@ -130,7 +131,8 @@ class S3:
         guard = {"VersionId": version[1:]} if version.startswith("v") else {"IfMatch": version[1:]}
         head = self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED", **guard)
         value = head.get("ChecksumCRC32")
-        is_same = version[1:] in (head.get("VersionId"), head.get("ETag")) and head.get("ContentLength") == size
+        told = head.get("VersionId") if version.startswith("v") else head.get("ETag")
+        is_same = told == version[1:] and head.get("ContentLength") == size
         if value is None or not is_same:
             return None
         kind = head.get("ChecksumType")
@@ -164,9 +166,33 @@ class S3:
                 raw += checksum.to_bytes(4, "big")
             if not parts.get("IsTruncated"):
                 break
-            after = parts["NextPartNumberMarker"]
+            before, after = after, int(parts["NextPartNumberMarker"])
+            if after <= before or length > size:
+                return None
         # The parts are those that the object was made of exactly if their checksums have the checksum it tells.
         return whole if length == size and _decoded(expected) == crc32(raw) else None
+
+
+class _Credentials:
+    """What obstore is to sign with, asked for again when it has expired."""
+
+    config: Final[dict[str, Any]] = {}
+
+    def __init__(self, credentials: Any) -> None:
+        self._credentials = credentials
+
+    def __call__(self) -> dict[str, Any]:
+        found = self._credentials.get_frozen_credentials()
+        values = (found.access_key, found.secret_key, found.token)
+        if not all(value is None or value.strip().isprintable() for value in values):
+            raise ValueError("the credentials have a character in them that none can have")
+        access_key, secret_key, token = (value and value.strip() for value in values)
+        return {
+            "access_key_id": access_key,
+            "secret_access_key": secret_key,
+            "token": token,
+            "expires_at": datetime.now(UTC) + _CREDENTIALS_KEPT,
+        }
 
 
 def _is_true(value: object) -> bool:

@@ -9,6 +9,7 @@ from bigzip.errors import InputError
 HTTP_SCHEMES: Final = ("http", "https")
 STORE_SCHEMES: Final = ("s3", "gs", "az")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_ANY_URL: Final = re.compile(r"""https?://[^\s"']+""")
 _UNFIT: Final = re.compile(r"[^\x21-\x7e]")
 
 
@@ -70,3 +71,8 @@ def parse_url(text: str) -> Url:
     shown_port = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
     query = f"?{parts.query}" if parts.query else ""
     return Url(f"{parts.scheme}://{host}{shown_port}", parts.path.removeprefix("/") + query)
+
+
+def without_urls(text: str) -> str:
+    """A message without the URLs in it: they can have passwords and signatures in them."""
+    return _ANY_URL.sub("(a URL)", text)
