@@ -4,16 +4,24 @@ import copy
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
 from contextlib import aclosing, closing
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from math import inf
-from typing import Any, BinaryIO, Final, Literal, TypeVar, cast
+from typing import Any, BinaryIO, Final, Literal
 from urllib.parse import unquote
 
+from bigzip.arguments import (
+    as_source,
+    check_text,
+    checked_comment,
+    checked_level,
+    checked_version,
+    choice,
+    seconds,
+)
 from bigzip.codecs.checksum import crc32 as crc32_of
-from bigzip.codecs.deflate import MAX_LEVEL, MIN_LEVEL
 from bigzip.errors import InputError, printable
-from bigzip.format.constants import MAX_16, MAX_32
+from bigzip.format.constants import MAX_32
 from bigzip.plan.entry import Method
 from bigzip.plan.method import method_by_type
 from bigzip.plan.names import CollisionPolicy, NamePolicy
@@ -23,7 +31,6 @@ from bigzip.progress import ProgressCallback
 from bigzip.render.drivers import Driver, iter_steps
 from bigzip.render.workers import Concurrency, Staff, Workers
 from bigzip.sources.connections import Connections
-from bigzip.sources.iterable import AsyncIterableSource, IterableSource, file_chunks
 from bigzip.sources.local_walk import SymlinkPolicy
 from bigzip.sources.roots import RootArgument, Roots
 from bigzip.sources.source import AnySource, AsyncSource, Source
@@ -41,8 +48,6 @@ _REGULAR: Final = 0o100000
 _DIRECTORY: Final = 0o040000
 _DIRECTORY_PERMISSIONS: Final = 0o755
 _MAX_SIZE: Final = (1 << 62) - 1
-_MAX_SECONDS: Final = 1 << 53
-"""What fits the columns, and a float to the second."""
 
 
 class _OnMissing(StrEnum):
@@ -54,7 +59,6 @@ def _pay_no_heed(_: int) -> None:
     """To how many rows there are while a table grows."""
 
 
-E = TypeVar("E", bound=StrEnum)
 MethodName = Literal["auto", "store", "deflate"]
 SourceArgument = (
     str
@@ -117,16 +121,16 @@ class Archive:
         self._index = index if index is None or isinstance(index, SurveyIndex) else SurveyIndex(index)
         self._concurrency = Concurrency(threads=threads, processes=processes)
         self.name = name
-        self._method = _choice(Method, method, "method")
-        self._level = _checked_level(level)
-        self._comment = _checked_comment(comment)
+        self._method = choice(Method, method, "method")
+        self._level = checked_level(level)
+        self._comment = checked_comment(comment)
         self._roots = Roots(root)
         self._policies = Policies(
-            names=_choice(NamePolicy, names, "names"),
-            collisions=_choice(CollisionPolicy, collisions, "collisions"),
-            symlinks=_choice(SymlinkPolicy, symlinks, "symlinks"),
+            names=choice(NamePolicy, names, "names"),
+            collisions=choice(CollisionPolicy, collisions, "collisions"),
+            symlinks=choice(SymlinkPolicy, symlinks, "symlinks"),
             exclude=tuple(exclude),
-            skip_missing=_choice(_OnMissing, on_missing, "on_missing") is _OnMissing.SKIP,
+            skip_missing=choice(_OnMissing, on_missing, "on_missing") is _OnMissing.SKIP,
         )
         self._table = EntryTable(connections)
         self._is_shared = False
@@ -167,13 +171,13 @@ class Archive:
         if self._is_shared:
             self._table, self._is_shared, self._is_resolved = self._table.copy(), False, False
         options: dict[str, Any] = {
-            "method": self._method if method is None else _choice(Method, method, "method"),
-            "level": self._level if level is None else _checked_level(level),
-            "modified": _seconds(modified),
-            "comment": _checked_comment(comment),
+            "method": self._method if method is None else choice(Method, method, "method"),
+            "level": self._level if level is None else checked_level(level),
+            "modified": seconds(modified),
+            "comment": checked_comment(comment),
         }
         if name:
-            _check_text(name, "a name")
+            check_text(name, "a name")
         if size is not None and not 0 <= size <= _MAX_SIZE:
             raise InputError(f"a size of {size} bytes is not possible")
         if crc32 is not None and not 0 <= crc32 <= MAX_32:
@@ -193,7 +197,7 @@ class Archive:
         if isinstance(source, bytes | bytearray | memoryview):
             self._add_bytes(bytes(source), name, size, crc32, file_mode or _DEFAULT_MODE, options)
             return
-        known: AnySource = _as_source(source)
+        known: AnySource = as_source(source)
         facts = known.facts()
         if (size is not None and facts.size not in (None, size)) or (
             crc32 is not None and facts.crc32 not in (None, crc32)
@@ -202,7 +206,7 @@ class Archive:
         self._table.append(
             _OBJECT_BASE,
             name,
-            payload=_checked_version(facts.version or ""),
+            payload=checked_version(facts.version or ""),
             size=facts.size if size is None else size,
             crc32=facts.crc32 if crc32 is None else crc32,
             mode=file_mode or facts.mode or _DEFAULT_MODE,
@@ -253,7 +257,7 @@ class Archive:
         Raises:
             PlanRefused: entries cannot be archived; each is named.
         """
-        return self._plan(_choice(SurveyDepth, survey, "survey"), progress)
+        return self._plan(choice(SurveyDepth, survey, "survey"), progress)
 
     async def aplan(
         self,
@@ -265,7 +269,7 @@ class Archive:
         import asyncio
 
         table = await asyncio.to_thread(self._expanded)
-        return await self._asurveyed(Survey(table, _choice(SurveyDepth, survey, "survey")), progress)
+        return await self._asurveyed(Survey(table, choice(SurveyDepth, survey, "survey")), progress)
 
     async def aplan_within(self, limit: int, *, progress: ProgressCallback | None = None) -> Plan | None:
         """As `aplan` with a full survey; None, and no data is read, if it would read more than `limit` bytes.
@@ -326,7 +330,7 @@ class Archive:
     def _add_path(self, path: str, name: str | None, **columns: Any) -> None:
         if not path:
             raise InputError("a path is empty; give the path of a file or directory")
-        _check_text(path, "a path")
+        check_text(path, "a path")
         if is_url(path):
             self._add_url(path, name, columns)
             return
@@ -356,7 +360,7 @@ class Archive:
             known = ", ".join((*HTTP_SCHEMES, *STORE_SCHEMES))
             raise InputError(f"{printable(url)}: sources of kind {scheme!r} are not known; known are {known}")
         name = default_name if name is None else name
-        _check_text(name, "a name")
+        check_text(name, "a name")
         self._table.append(Base(REQUEST_ROOT + origin, separate=True), name.rstrip("/"), path, **columns)
 
     def _add_bytes(
@@ -411,63 +415,3 @@ class Archive:
         plan.concurrency = self._concurrency
         plan.index = self._index
         return plan
-
-
-def _as_source(source: object) -> AnySource:
-    if isinstance(source, Source | AsyncSource):
-        return source
-    if hasattr(source, "read"):
-        return IterableSource(file_chunks(cast("BinaryIO", source)))
-    if isinstance(source, AsyncIterable):
-        return AsyncIterableSource(source)
-    if isinstance(source, Iterable):
-        return IterableSource(source)
-    raise InputError(f"{type(source).__name__} is no source: give a path, bytes, or an iterable of bytes")
-
-
-def _choice(kind: type[E], value: str, what: str) -> E:
-    try:
-        return kind(value)
-    except ValueError:
-        raise InputError(f"{what} {value!r} is not known; known are: {', '.join(kind)}") from None
-
-
-def _checked_level(level: int | None) -> int:
-    if level is None:
-        return 0
-    if not MIN_LEVEL <= level <= MAX_LEVEL:
-        raise InputError(f"level {level} is not possible: it must be {MIN_LEVEL} (fast) to {MAX_LEVEL} (small)")
-    return level
-
-
-def _check_text(text: str, what: str) -> None:
-    if "\0" in text:
-        raise InputError(f"{what} has a NUL in it; no file can have it")
-    try:
-        text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError as error:
-        raise InputError(f"{what} has half a character in it; no file can have it") from error
-
-
-def _checked_comment(comment: str) -> bytes:
-    try:
-        encoded = comment.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InputError("a comment must be Unicode text") from error
-    if len(encoded) > MAX_16:
-        raise InputError(f"a comment of {len(encoded)} bytes is too long: {MAX_16} are possible")
-    return encoded
-
-
-def _checked_version(version: str) -> bytes:
-    if not version.isascii() or "\0" in version:
-        raise InputError(f"a source's version must be ASCII without NUL, and is {version!r}")
-    return version.encode("ascii")
-
-
-def _seconds(modified: datetime | float | None) -> int | None:
-    if isinstance(modified, datetime):
-        modified = (modified if modified.tzinfo else modified.replace(tzinfo=UTC)).timestamp()
-    if modified is not None and not abs(modified) <= _MAX_SECONDS:
-        raise InputError(f"a time of {modified} seconds is not possible")
-    return None if modified is None else int(modified // 1)

@@ -31,7 +31,7 @@ from bigzip.sources.source import READ_SIZE, SourceFacts
 from bigzip.sources.url import without_urls
 
 _LEAST_PIECE: Final = 4 << 20
-_CHUNKS_A_PIECE: Final = 64
+_CHUNKS_A_PIECE: Final = 4096
 """That one request asks for: few requests for a fast client, and for a slow one none that stays open for hours."""
 _LISTED_AT_ONCE: Final = 1_000
 _CONNECT_SECONDS: Final = 10

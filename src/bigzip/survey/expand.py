@@ -5,12 +5,10 @@ tree that is there. All that cannot be archived is collected first, and refused 
 """
 
 import os
-import re
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from fnmatch import translate
 from typing import Any, Final
 
 from bigzip.codecs.checksum import crc32
@@ -21,14 +19,12 @@ from bigzip.errors import (
     PlanRefused,
     SourceError,
     SourceMissing,
-    printable,
 )
-from bigzip.plan.collisions import find_collisions, renamed
 from bigzip.plan.entry import Method
 from bigzip.plan.method import method_by_type
 from bigzip.plan.names import MAX_NAME_LENGTH, CollisionPolicy, NamePolicy, are_plain, checked_name, folded
 from bigzip.plan.report import missing_report
-from bigzip.plan.table import DATA_ROOT, OBJECT_ROOT, UNKNOWN, Base, EntryTable, Names
+from bigzip.plan.table import DATA_ROOT, OBJECT_ROOT, UNKNOWN, Base, EntryTable
 from bigzip.sources.iterable import IterableSource
 from bigzip.sources.local import LocalDirectory, file_version, read_link
 from bigzip.sources.local_walk import Files, Found, SymlinkPolicy, walk
@@ -36,7 +32,10 @@ from bigzip.sources.registry import FILE_SCHEME, Listable, open_root
 from bigzip.sources.roots import NOWHERE
 from bigzip.sources.source import Source, SourceFacts
 from bigzip.sources.url import is_in_store
+from bigzip.survey.collisions import without_collisions
+from bigzip.survey.globs import matcher
 from bigzip.survey.looks import REQUEST_ROOT, Looks, asked_root, is_url_request
+from bigzip.survey.places import leads_out, locate
 
 _LINK_MODE: Final = 0o120777
 _FILE_MODE: Final = 0o100644
@@ -72,7 +71,7 @@ def expand(requests: EntryTable, policies: Policies, grew: Callable[[int], None]
     """
     expansion = _Expansion(requests, policies, grew)
     table = expansion.table()
-    return table if expansion.names_differ else _without_collisions(table, policies.collisions)
+    return table if expansion.names_differ else without_collisions(table, policies.collisions)
 
 
 class _Expansion:
@@ -80,7 +79,7 @@ class _Expansion:
         self._requests = requests
         self._grew = grew
         self._policies = policies
-        self._excluded = _matcher(policies.exclude)
+        self._excluded = matcher(policies.exclude)
         self._table = EntryTable(requests.connections)
         self._problems: list[EntryProblem] = []
         self._plain_place = ""
@@ -267,7 +266,7 @@ class _Expansion:
         try:
             if bounds == NOWHERE:
                 raise SourceMissing("is not there, or may not be read")
-            root, start = _locate(path, bounds, self._policies.symlinks)
+            root, start = locate(path, bounds, self._policies.symlinks)
         except (SourceMissing, OSError) as missing:  # a link that vanishes while it is resolved is an OSError
             self._problems.append(
                 EntryProblem(
@@ -402,7 +401,7 @@ class _Expansion:
 
     def _add_link(self, directory: LocalDirectory, found: Found, name: str, modified: int) -> None:
         target = read_link(directory, found.real_path)
-        if _leads_out(name, os.fsdecode(target)):
+        if leads_out(name, os.fsdecode(target)):
             self._problems.append(
                 EntryProblem(
                     entry=name,
@@ -424,92 +423,3 @@ class _Expansion:
 
     def _refuse(self, entry: str, refusal: NameRefused) -> None:
         self._problems.append(EntryProblem(entry=entry, reason=refusal.reason, remedy=refusal.remedy))
-
-
-def _locate(path: str, bounds: str, symlinks: SymlinkPolicy) -> tuple[str, str]:
-    """The directory beneath which to open, and where beneath it, free of symbolic links, the path leads.
-
-    Without bounds, the tree that is added is the directory itself, so links inside it must stay inside it.
-    """
-    if "\0" in path:
-        raise SourceMissing("is not there: no path has a NUL in it")
-    parent, last = os.path.split(path.rstrip("/") or "/")
-    if symlinks is not SymlinkPolicy.FOLLOW and last not in ("", ".", "..") and os.path.islink(_join(bounds, path)):
-        real = os.path.join(os.path.realpath(_join(bounds, parent)), last)
-    else:
-        real = os.path.realpath(_join(bounds, path))
-    if bounds:
-        root = os.path.realpath(bounds)
-        if real != root and not real.startswith(root.rstrip("/") + "/"):
-            raise SourceMissing("is not there, or may not be read")
-        return root, "" if real == root else os.path.relpath(real, root)
-    if os.path.isdir(real) and not os.path.islink(real):
-        return real, ""
-    root, start = os.path.split(real)
-    return root, start
-
-
-def _join(bounds: str, path: str) -> str:
-    if bounds:
-        return os.path.join(bounds, path.lstrip("/"))
-    return path.rstrip("/") or ("/" if path else ".")
-
-
-def _leads_out(name: str, target: str) -> bool:
-    """Whether a link named `name` leads out of the archive, read as text alone."""
-    depth = name.count("/")
-    if target.startswith("/"):
-        return True
-    for component in target.split("/"):
-        if component == "..":
-            depth -= 1
-            if depth < 0:
-                return True
-        elif component not in ("", "."):
-            depth += 1
-    return False
-
-
-def _matcher(globs: Sequence[str]) -> Callable[[str], bool]:
-    if not globs:
-        return lambda _: False
-    anywhere = _pattern([glob for glob in globs if not glob.startswith("/")])
-    at_top = _pattern([glob[1:] for glob in globs if glob.startswith("/")])
-    return lambda name: bool(anywhere.match(name) or anywhere.match(name.rpartition("/")[2]) or at_top.match(name))
-
-
-def _pattern(globs: Sequence[str]) -> re.Pattern[str]:
-    return re.compile("|".join(translate(glob.rstrip("/")) for glob in globs) or r"(?!)")
-
-
-def _without_collisions(table: EntryTable, policy: CollisionPolicy) -> EntryTable:
-    names = Names(table)
-    collisions = find_collisions(names)
-    if not collisions:
-        return table
-    repeated = {row for row, other in collisions if table.says_the_same(row, other)}
-    collisions = [collision for collision in collisions if collision.row not in repeated]
-    if policy is CollisionPolicy.REFUSE and collisions:
-        raise PlanRefused(
-            [
-                EntryProblem(
-                    entry=names[collision.row],
-                    reason=f"its name and that of {printable(names[collision.other])!r} are one on some systems",
-                    remedy="rename or exclude one of them, or let collisions be renamed",
-                )
-                for collision in collisions
-            ]
-        )
-    new_names = renamed(names, collisions)
-    for row, new_name in new_names.items():
-        try:
-            checked_name(new_name, NamePolicy.AS_IS)
-        except NameRefused as refusal:
-            raise PlanRefused(
-                [EntryProblem(entry=names[row], reason=refusal.reason, remedy=refusal.remedy)]
-            ) from refusal
-    result = EntryTable(table.connections)
-    for row in range(len(table)):
-        if row not in repeated:
-            result.append_row(table, row, name=new_names.get(row))
-    return result
