@@ -93,7 +93,7 @@ def add_manifest(archive: Archive, manifest: Manifest, *, directory: str = "") -
         if source is None:
             raise ManifestError(where, "an entry needs a source")
         if not source.startswith(_FILE) and not is_url(source):
-            known = f"known are {_FILE}PATH and https://…"
+            known = f"known are {_FILE}PATH, https://… and s3://…"
             raise ManifestError(where, f"the source {short_repr(source)} is of no known kind; {known}")
         place = source if is_url(source) else _path(source, directory, where)
         try:
@@ -105,7 +105,7 @@ def add_manifest(archive: Archive, manifest: Manifest, *, directory: str = "") -
 
 def _path(source: str, directory: str, where: str) -> str:
     path = source.removeprefix(_FILE)
-    if not path or path.startswith("/") or ".." in path.split("/"):
+    if not path or path.startswith("/") or ".." in path.split("/") or is_url(path):
         raise ManifestError(where, f"the path {short_repr(path)} must be relative, and have no '..' in it")
     return f"{directory}/{path}" if directory else path
 

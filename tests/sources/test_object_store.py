@@ -13,6 +13,7 @@ from zlib import crc32
 import pytest
 
 from bigzip import Archive, Connections, InputError, Plan, PlanRefused, SourceChanged, verify
+from bigzip.manifest import add_manifest, read_manifest
 from bigzip.sources.object_store import Location, _Reading, parse_location
 from bigzip.sources.s3 import S3
 from bigzip.sources.source import Source
@@ -391,6 +392,21 @@ def test_an_index_knows_objects_too(
     counted.reads = 0
     assert archive.plan().etag == first.etag
     assert counted.reads == 0
+
+
+def test_a_manifest_names_objects(store: Seaweed, client: Any, bucket: str, connections: Connections) -> None:
+    put(client, bucket, FILES)
+    lines = [
+        f'{{"source": "s3://{bucket}/photos/2025/", "name": "then"}}',
+        f'{{"source": "s3://{bucket}/other/x.txt"}}',
+    ]
+    archive = Archive(connections=connections)
+    add_manifest(archive, read_manifest(lines))
+    assert content(whole(archive.plan())) == {"then/a.jpg": SMALL, "x.txt": b"x"}
+    refused = Archive()  # what may be read is no manifest's to say
+    add_manifest(refused, read_manifest(lines))
+    with pytest.raises(PlanRefused, match="not among the stores"):
+        refused.plan()
 
 
 def test_the_command_reads_stores(store: Seaweed, client: Any, bucket: str, tmp_path: Path) -> None:

@@ -213,9 +213,9 @@ class _Expansion:
         base = Base(root, name + "/" if name else "")
         first, last, is_sorted = len(self._table), b"", True
         has_any = False
-        objects = open_root(root, self._requests.connections)
-        assert isinstance(objects, Listable)
         try:
+            objects = open_root(root, self._requests.connections)
+            assert isinstance(objects, Listable)
             for path, facts in objects.listed():
                 has_any = True
                 if path in ("", "/"):
@@ -224,7 +224,7 @@ class _Expansion:
                 self._add_object(row, base, path, facts)
                 if len(self._table) % _TOLD_AT_ONCE == 0:
                     self._grew(len(self._table))
-        except SourceError as error:
+        except (InputError, SourceError) as error:
             self._report(root, error)
             return True
         if not is_sorted:
