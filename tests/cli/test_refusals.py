@@ -179,7 +179,8 @@ def test_many_problems_are_counted(tree: Path) -> None:
 
 
 def test_paths_of_unknown_kinds(tree: Path) -> None:
-    assert_failed(refused(tree, "s3://bucket/key"), 3, "s3://bucket/key: sources of kind 's3' are not known")
+    line = "ftp://example.org/x: sources of kind 'ftp' are not known; known are http, https, s3, gs, az"
+    assert_failed(refused(tree, "ftp://example.org/x"), 3, line)
 
 
 @pytest.mark.parametrize("comment", [b"x" * 65_536, b"\xff"])

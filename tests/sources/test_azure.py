@@ -13,6 +13,7 @@ import pytest
 from obstore.store import AzureStore
 
 from bigzip import Archive, Connections, Plan, PlanRefused, SourceChanged, verify
+from bigzip.sources import object_store
 from bigzip.sources.source import Source
 from bigzip.testing.sources import ChangingSourceTests
 from tests.cli.command import bigzip
@@ -193,7 +194,10 @@ def test_a_setting_that_is_wrong_is_named(server: Azurite, config: dict[str, str
 
 
 @pytest.mark.parametrize("source", ["large.bin", ""])
-def test_what_is_replaced_on_the_way_is_told(server: Azurite, connections: Connections, source: str) -> None:
+def test_what_is_replaced_on_the_way_is_told(
+    server: Azurite, connections: Connections, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_store, "_piece_size", lambda _: 1 << 20)  # what is on its way already would be right
     container, store = new_container(server, {"large.bin": LARGE})
     archive = Archive(connections=connections, method="store")
     archive.add(f"az://{container}/{source}")

@@ -15,6 +15,7 @@ import pytest
 from bigzip import Archive, Connections, InputError, Plan, PlanRefused, SourceChanged, SourceError
 from tests.cli.command import bigzip
 from tests.sources.file_server import MODIFIED, Fault, FileServer
+from tests.sources.seaweed import wait_until_closed
 
 pytestmark = pytest.mark.timeout(120)
 SMALL = random.Random(1).randbytes(5_000)
@@ -211,7 +212,7 @@ def test_a_host_that_is_silent_keeps_only_its_own_downloads_waiting(server: File
     """Each of these waits; none of them in a thread that the healthy one needs."""
     with FileServer().running() as silent:
         hosts = [f"127.0.0.1:{server.port}", f"127.0.0.1:{silent.port}"]
-        connections = Connections(hosts=hosts, networks=["127.0.0.0/8"])
+        connections = Connections(hosts=hosts, networks=["127.0.0.0/8"], attempts=1)
         healthy = filled(server, connections).plan()
         stuck = Archive(connections=connections)
         for number in range(3):
@@ -234,3 +235,4 @@ def test_a_host_that_is_silent_keeps_only_its_own_downloads_waiting(server: File
 
         assert content(asyncio.run(both())) == EXPECTED
         connections.close()
+    wait_until_closed(silent.port)

@@ -14,6 +14,7 @@ import pytest
 
 from bigzip import Archive, Connections, InputError, Plan, PlanRefused, SourceChanged, verify
 from bigzip.manifest import add_manifest, read_manifest
+from bigzip.sources import object_store
 from bigzip.sources.object_store import Location, _Reading, parse_location
 from bigzip.sources.s3 import S3
 from bigzip.sources.source import Source
@@ -293,7 +294,10 @@ def test_a_version_goes_on_though_it_is_replaced(versioned: str, connections: Co
     assert content(whole(changed.plan())) == {"large.bin": b"another"}
 
 
-def test_what_is_replaced_on_the_way_is_told(client: Any, bucket: str, connections: Connections) -> None:
+def test_what_is_replaced_on_the_way_is_told(
+    client: Any, bucket: str, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_store, "_piece_size", lambda _: 1 << 20)  # what is on its way already would be right
     put(client, bucket, {"large.bin": LARGE})
     archive = Archive(connections=connections)
     archive.add(f"s3://{bucket}/large.bin", method="store")
