@@ -1,8 +1,10 @@
 """A service of several roots, in directories and in an object store."""
 
 import random
+import socket
 from collections.abc import Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
@@ -147,3 +149,35 @@ def test_one_root_may_be_in_a_store(store: Seaweed, tmp_path: Path) -> None:
         assert sorted(content(httpx.get(running.zip_url("2026")).content)) == ["2026/a [1].jpg", "2026/b%20.jpg"]
         assert len(content(httpx.get(running.zip_url()).content)) == len(PHOTOS)
         assert page_at(running.url).names == ["2026/", "empty/", "large.bin"]
+
+
+def test_a_store_that_is_silent_keeps_nobody_else_waiting(tmp_path: Path) -> None:
+    put(tmp_path / "docs" / "text.txt", b"text")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        settings = f'endpoint = "http://127.0.0.1:{port}"\nregion = "x"\nskip_signature = "true"\n'
+        (tmp_path / "c.toml").write_text(f'[roots]\nph = "s3://bucket/x"\n[stores."s3://bucket"]\n{settings}')
+        arguments = ["--config", f"{tmp_path}/c.toml", "--root", f"docs={tmp_path}/docs"]
+        with serving_with(arguments, tmp_path, tmp_path / "log") as running, ThreadPoolExecutor(12) as threads:
+            for number in range(12):
+                threads.submit(_abandoned, f"{running.url}/?path=ph/{number}")
+            silent.settimeout(30)
+            waiting = [silent.accept()[0] for _ in range(8)]
+            assert content(httpx.get(running.zip_url("docs")).content)["docs/text.txt"] == b"text"
+            for connection in (silent, *waiting):
+                connection.close()
+
+
+def _abandoned(url: str) -> None:
+    with suppress(httpx.TimeoutException):
+        httpx.get(url, timeout=3)
+
+
+def test_what_is_wrong_with_a_store_is_no_outsiders_business(tmp_path: Path) -> None:
+    settings = 'endpoint = "http://127.0.0.1:1"\nregion = "x"\nskip_signature = "true"\n'
+    (tmp_path / "c.toml").write_text(f'[roots]\nph = "s3://bucket/x"\n[stores."s3://bucket"]\n{settings}')
+    with serving_with(["--config", f"{tmp_path}/c.toml"], tmp_path, tmp_path / "log") as running:
+        for url in (running.zip_url("ph"), f"{running.url}/?path=ph"):
+            response = httpx.get(url, timeout=60)
+            assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+            assert "bucket" not in response.text

@@ -140,6 +140,35 @@ def test_what_entries_are_called(
     assert list(content(whole(archive.plan()))) == expected
 
 
+def test_an_empty_object_may_stand_for_all_beneath_it(client: Any, bucket: str, connections: Connections) -> None:
+    archive = Archive(connections=connections, root=f"s3://{bucket}")
+    put(client, bucket, {"tree/": b"", "tree/x.txt": b"x", "none.txt": b""})
+    archive.add("tree")
+    archive.add("none.txt")
+    assert content(whole(archive.plan())) == {"tree/x.txt": b"x", "none.txt": b""}
+
+
+def test_what_is_wrong_is_told_of_each(connections: Connections) -> None:
+    archive = Archive(connections=connections)
+    for url in ("http://127.0.0.1:1/x", "gs://nope/y", "https://127.0.0.1:1/"):
+        archive.add(url, "name")
+    with pytest.raises(PlanRefused) as refusal:
+        archive.resolve()
+    assert [problem.entry for problem in refusal.value.problems] == [
+        "http://127.0.0.1:1/x",
+        "gs://nope/y",
+        "https://127.0.0.1:1/",
+    ]
+
+
+@pytest.mark.parametrize("root", ["s3://", "s3://b//a", "https://example.org/"])
+def test_a_root_that_cannot_be_is_refused(root: str) -> None:
+    with pytest.raises(InputError, match="cannot be a root"):
+        Archive(root=root)
+    with pytest.raises(InputError, match="there is no root"):
+        Archive(root={})
+
+
 def test_a_whole_bucket_is_called_as_it_is(client: Any, bucket: str, connections: Connections) -> None:
     put(client, bucket, {"x.txt": b"x"})
     archive = Archive(connections=connections)

@@ -1,7 +1,10 @@
 """The `bigzip` command."""
 
+import os
 import sys
+import threading
 from io import TextIOWrapper
+from typing import NoReturn
 
 from bigzip.cli.signals import Stopped, stop_by_exception
 from bigzip.cli.streams import flush_or_discard
@@ -22,6 +25,21 @@ def main() -> None:
         app()
     except Stopped as stopped:  # before a command began, or after it ended
         sys.exit(128 + stopped.signal)
+    except SystemExit as leaving:
+        if isinstance(leaving.code, int) and any(map(_may_wait_long, threading.enumerate())):
+            _leave_at_once(leaving.code)
+        raise
     finally:
         for stream in (sys.stdout, sys.stderr):
             flush_or_discard(stream)
+
+
+def _may_wait_long(thread: threading.Thread) -> bool:
+    """Whether Python, before it ends, would wait for a thread that may be waiting for a silent server."""
+    return thread.name.startswith(("bigzip ahead", "bigzip looks", "bigzip reading"))
+
+
+def _leave_at_once(status: int) -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        flush_or_discard(stream)
+    os._exit(status)

@@ -72,18 +72,18 @@ class RemoteReader:
     def __init__(self, reader: Iterator[bytes], root: str) -> None:
         self._reader = reader
         self._root = root
-        self._pending: Future[bytes] | None = None
+        self._pending: Future[bytes | None] | None = None
 
     def __aiter__(self) -> "RemoteReader":
         return self
 
     async def __anext__(self) -> bytes:
         if isinstance(self._reader, AheadReader) and self._reader.is_at_hand():
-            chunk = next(self._reader, b"")
+            chunk = next(self._reader, None)
         else:
-            self._pending = reading_threads(self._root).submit(next, self._reader, b"")
+            self._pending = reading_threads(self._root).submit(next, self._reader, None)
             chunk = await asyncio.wrap_future(self._pending)
-        if not chunk:
+        if chunk is None:
             raise StopAsyncIteration
         return chunk
 

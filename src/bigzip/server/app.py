@@ -1,6 +1,6 @@
 """The service's ASGI application."""
 
-import asyncio
+import logging
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Literal
@@ -21,6 +21,9 @@ from bigzip.sources.roots import Roots
 
 _ABSENT = "is not there"
 """How the reason begins for what was asked for and is absent, or forbidden: outsiders are told no more."""
+
+_UNAVAILABLE = "cannot be read now"
+_log = logging.getLogger("uvicorn.error")
 
 _SECURITY_HEADERS = {
     "content-security-policy": (
@@ -59,7 +62,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     @app.api_route("/", methods=["GET", "HEAD"], response_class=HTMLResponse, include_in_schema=False)
     async def directory_page(request: Request, number: Annotated[int, Query(alias="page", ge=1)] = 1) -> Response:
-        listing = await asyncio.to_thread(page.list_directory, settings, _paths(request)[0], number)
+        path = _paths(request)[0]
+        listing = await planner.in_thread([path], partial(page.list_directory, settings, path, number))
         return HTMLResponse(page.render(listing), headers=_SECURITY_HEADERS | {"cache-control": "no-store"})
 
     @app.api_route("/style.css", methods=["GET", "HEAD"], include_in_schema=False)
@@ -90,10 +94,23 @@ def _cleaned(path: str) -> str:
     return "/".join(component for component in components if component not in ("", "."))
 
 
+def _for_outsiders(one: EntryProblem, roots: Roots) -> EntryProblem:
+    """What is told of a problem: of one in an object store, not where that is, nor what it says."""
+    shown = roots.shown(one.entry)
+    if shown == one.entry:
+        return one
+    if one.missing:
+        return replace(one, entry=shown, reason="is not there, or may not be read", remedy="check the path")
+    return replace(one, entry=shown, reason=_UNAVAILABLE, remedy="try again later")
+
+
 def _add_error_handlers(app: FastAPI, roots: Roots) -> None:
     @app.exception_handler(PlanRefused)
     async def refused(_: Request, refusal: PlanRefused) -> Response:
-        error = PlanRefused([replace(one, entry=roots.shown(one.entry)) for one in refusal.problems])
+        error = PlanRefused([_for_outsiders(one, roots) for one in refusal.problems])
+        if _UNAVAILABLE in [one.reason for one in error.problems]:
+            _log.warning("%s", refusal)
+            return problem(503, "A Store Cannot Be Read", str(error), {"retry-after": "10"})
         if all(one.reason.startswith(_ABSENT) for one in error.problems):
             return problem(404, "Not Found", str(error))
         return problem(422, "Entries Cannot Be Archived", str(error))

@@ -9,6 +9,7 @@ from typing import Any, Final
 from bigzip.errors import InputError
 from bigzip.sources.connections import Connections
 from bigzip.sources.roots import RootArgument
+from bigzip.sources.source import READ_SIZE
 from bigzip.sources.url import STORE_SCHEMES, is_in_store
 
 _NAMED_ROOT: Final = re.compile(r"(?P<name>[\w.-]+)=(?P<place>.+)", re.DOTALL)
@@ -73,15 +74,19 @@ def connections_of(root: RootArgument, stores: Mapping[str, Mapping[str, Any]]) 
     """What the service reads object stores with: those that are configured, and those that roots are in.
 
     Raises:
-        InputError: a store is none.
+        InputError: a store is none, or its settings cannot be used.
     """
     settings = dict(stores)
-    for place in root.values() if isinstance(root, Mapping) else [root]:
-        if is_in_store(str(place)):
-            scheme, _, rest = str(place).partition("://")
-            store = f"{scheme}://{rest.partition('/')[0]}"
-            settings.setdefault(store, settings.get(f"{scheme}://*", {}))
-    return Connections(stores=settings)
+    places = [str(place) for place in (root.values() if isinstance(root, Mapping) else [root])]
+    remote = [place for place in places if is_in_store(place)]
+    for place in remote:
+        scheme, _, rest = place.partition("://")
+        store = f"{scheme}://{rest.partition('/')[0]}"
+        settings.setdefault(store, settings.get(f"{scheme}://*", {}))
+    connections = Connections(stores=settings)
+    for place in remote:  # what is wrong with settings is known now, and not when somebody asks for a file
+        connections.object_root(place, lambda: READ_SIZE)
+    return connections
 
 
 def _checked_root(place: str) -> str:

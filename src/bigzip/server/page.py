@@ -6,18 +6,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import quote, urlencode
 
-from bigzip.errors import EntryProblem, PlanRefused, SourceMissing
+from bigzip.errors import EntryProblem, InputError, PlanRefused, SourceMissing, SourceReadError
 from bigzip.server.settings import Settings
+from bigzip.sources.connections import Connections
 from bigzip.sources.local import LocalDirectory
 from bigzip.sources.roots import NOWHERE, Place
 from bigzip.sources.source import READ_SIZE
 from bigzip.sources.url import is_in_store
-
-if TYPE_CHECKING:
-    from bigzip.sources.object_store import ObjectRoot
 
 STYLE: Final = files("bigzip.server").joinpath("style.css").read_text("utf-8")
 
@@ -62,8 +60,8 @@ def list_directory(settings: Settings, path: str, number: int) -> Listing:
             raise SourceMissing("is not there")
         root_name = "bigzip" if roots.has_names else os.path.basename(os.path.realpath(place.root)) or "root"
         if is_in_store(place.root):
-            items = _objects(settings.connections.object_root(place.root, lambda: READ_SIZE), place.path)
-            if path and not items:
+            items = _objects(settings.connections, place)
+            if place.path and not items:
                 raise SourceMissing("is not there")
             return _page_of(items, root_name, path, number, settings.entries_a_page)
         return _local_page(place, root_name, path, number, settings.entries_a_page)
@@ -93,8 +91,12 @@ def _local_page(place: Place, root_name: str, path: str, number: int, items_a_pa
     return Listing(root_name=root_name, path=path, items=items, count=len(names), number=number, pages=pages)
 
 
-def _objects(root: "ObjectRoot", path: str) -> list[Item]:
-    prefixes, objects = root.children(path)
+def _objects(connections: Connections, place: Place) -> list[Item]:
+    try:
+        prefixes, objects = connections.object_root(place.root, lambda: READ_SIZE).children(place.path)
+    except (InputError, SourceReadError) as error:
+        problem = EntryProblem(entry=f"{place.root}/{place.path}".rstrip("/"), reason=str(error), remedy="try again")
+        raise PlanRefused([problem]) from error
     directories = [Item(name=name, is_directory=True, size=0, modified=None) for name in sorted(prefixes)]
     files = [
         Item(name=name, is_directory=False, size=facts.size or 0, modified=facts.modified)

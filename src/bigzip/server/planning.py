@@ -5,8 +5,10 @@ written follows from the request and from its size alone, not from what happens 
 """
 
 import asyncio
-from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final, Literal, NamedTuple, TypeVar
 
 from bigzip.archive import Archive
 from bigzip.byterange import parse_range
@@ -15,6 +17,9 @@ from bigzip.planned import Plan
 from bigzip.server.plans import RecentPlans
 from bigzip.server.settings import Settings
 from bigzip.survey.index import SurveyIndex
+
+_REMOTE_THREADS: Final = 16
+T = TypeVar("T")
 
 
 class Wanted(NamedTuple):
@@ -33,6 +38,7 @@ class Planner:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._plans = RecentPlans()
+        self._remote = ThreadPoolExecutor(_REMOTE_THREADS, thread_name_prefix="bigzip looks of the service")
         self._index = None if settings.index is None else SurveyIndex(settings.index)
 
     async def plan(self, wanted: Wanted, http_method: str, headers: Mapping[str, str]) -> Plan:
@@ -43,12 +49,17 @@ class Planner:
         """
         if (range_header := headers.get("range")) is not None:
             begun = self._plans.latest(wanted, headers.get("if-range"))
-            if begun is not None and await asyncio.to_thread(_still_holds, begun, range_header):
+            if begun is not None and await self.in_thread(wanted.paths, partial(_still_holds, begun, range_header)):
                 return begun
-        resolved = await asyncio.to_thread(self._archive(wanted).resolve)
+        resolved = await self.in_thread(wanted.paths, self._archive(wanted).resolve)
         key = await asyncio.to_thread(resolved.identity)
         self._plans.answered(wanted, key)
         return self._plans.get(key) or await self._new_plan(resolved, key, wanted, http_method)
+
+    async def in_thread(self, paths: Iterable[str], act: Callable[[], T]) -> T:
+        """What `act` returns, done in a thread: in one of its own kind where it may wait for other machines."""
+        is_remote = any(map(self._settings.roots.is_remote, paths))
+        return await asyncio.get_running_loop().run_in_executor(self._remote if is_remote else None, act)
 
     def forget(self, plan: Plan) -> None:
         """Keep a plan no longer, for it failed."""

@@ -56,6 +56,7 @@ class Connections:
         self._retry = RetryPolicy(attempts=attempts)
         self._stores = {_checked_store(store): dict(config) for store, config in (stores or {}).items()}
         self._buckets: dict[str, Bucket] = {}
+        self._opening: dict[str, threading.Lock] = {}
         self._headers = dict(headers or {})
         self._proxy = proxy
         self._lock = threading.Lock()
@@ -84,6 +85,8 @@ class Connections:
             raise InputError("to read from object stores, install bigzip[s3]") from error
         location = parse_location(root)
         with self._lock:
+            lock = self._opening.setdefault(location.store, threading.Lock())
+        with lock:  # to find a bucket, AWS may have to be asked: others need not wait
             bucket = self._buckets.get(location.store)
             if bucket is None:
                 config = self._stores.get(location.store, self._stores.get(f"{location.scheme}://*"))

@@ -38,6 +38,8 @@ class Roots:
 
     def __init__(self, root: RootArgument) -> None:
         self.has_names = isinstance(root, Mapping)
+        if root == {}:
+            raise InputError("there is no root: give one at least")
         named = root if isinstance(root, Mapping) else {"": "" if root is None else root}
         self._roots = {name: _checked_root(os.fspath(place)) for name, place in named.items()}
         for name in named if self.has_names else ():
@@ -58,6 +60,10 @@ class Roots:
         if not components:
             return [Place(self._roots[name], "", name) for name in self.names]
         return [self._below(self._roots.get(components[0], NOWHERE), components[1:])]
+
+    def is_remote(self, path: str) -> bool:
+        """Whether anything that `path` leads to is on another machine."""
+        return any(is_in_store(place.root) for place in self.places(path))
 
     def _below(self, root: str, components: list[str]) -> Place:
         return Place(NOWHERE if ".." in components else root, "/".join(components))
@@ -80,7 +86,10 @@ def _components(path: str) -> list[str]:
 
 def _checked_root(root: str) -> str:
     if is_in_store(root):
-        return root.rstrip("/")
+        place = root.removesuffix("/")
+        if not all(place.partition("://")[2].split("/")):
+            raise InputError(f"{printable(root)} cannot be a root: give a bucket or a prefix, as s3://bucket/prefix")
+        return place
     if is_url(root):
         raise InputError(f"{printable(root)} cannot be a root: only a directory or an object store can be listed")
     return os.path.abspath(root) if root else ""

@@ -19,6 +19,7 @@ from bigzip.errors import InputError
 from bigzip.sources.url import without_urls
 
 _AWS: Final = (".amazonaws.com", ".amazonaws.com.cn")
+_TEXTS: Final = ("profile", "region", "endpoint", "access_key_id", "secret_access_key", "session_token")
 _ENDPOINT: Final = re.compile(r"https?://[^\s@?#]+")
 _DEFAULT_REGION: Final = "us-east-1"
 _TRUE: Final = ("1", "true", "yes", "on")
@@ -53,6 +54,8 @@ class S3:
         self._proxy = proxy
         self._timeout = timeout
         rest = {name: value if isinstance(value, bool) else str(value).strip() for name, value in config.items()}
+        if wrong := [name for name in _TEXTS if isinstance(rest.get(name, ""), bool)]:
+            raise InputError(f"s3://{bucket}: the setting {wrong[0]} must be text")
         if unfit := [name for name, value in rest.items() if not str(value).isprintable()]:
             raise InputError(f"s3://{bucket}: the setting {unfit[0]} has a character in it that none can have")
         endpoint = str(rest.pop("endpoint", "")) or None

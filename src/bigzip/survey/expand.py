@@ -34,7 +34,7 @@ from bigzip.sources.source import Source, SourceFacts
 from bigzip.sources.url import is_in_store
 from bigzip.survey.collisions import without_collisions
 from bigzip.survey.globs import matcher
-from bigzip.survey.looks import REQUEST_ROOT, Looks, asked_root, is_url_request
+from bigzip.survey.looks import REQUEST_ROOT, Looks, asked_root, asks_for_all, is_url_request
 from bigzip.survey.places import leads_out, locate
 
 _LINK_MODE: Final = 0o120777
@@ -145,12 +145,12 @@ class _Expansion:
     def _add_url(self, row: int, looks: Looks) -> None:
         requests = self._requests
         name, origin, path = requests.name(row), asked_root(requests, row), requests.path(row)
+        is_one = not asks_for_all(requests, row)
+        look = looks.take(row) if is_one else None
         if name and self._excluded(name):
-            if path:
-                looks.take(row).cancel()
             return
         try:
-            facts = looks.take(row).result() if path else None
+            facts = None if look is None else look.result()
         except SourceMissing as error:
             if is_in_store(origin) and self._add_objects(row, f"{origin}/{path}"):
                 return
@@ -158,10 +158,14 @@ class _Expansion:
         except (InputError, SourceError) as error:
             self._report(f"{origin}/{path}", error)
         else:
-            if facts is not None:
-                self._add_file(row, origin, path, facts)
-            elif not self._add_objects(row, origin):
+            # An empty object may stand for all beneath it.
+            is_empty = is_in_store(origin) and facts is not None and facts.size == 0
+            if (facts is None or is_empty) and self._add_objects(row, f"{origin}/{path}".rstrip("/")):
+                return
+            if facts is None:
                 self._report(f"{origin}/", SourceMissing("is not there: it has no objects beneath it"))
+            else:
+                self._add_file(row, origin, path, facts)
 
     def _report(self, url: str, error: InputError | SourceError) -> None:
         """Note what is wrong with a URL."""
@@ -239,6 +243,8 @@ class _Expansion:
         try:
             if self._requests.size(row) != UNKNOWN or self._requests.crc32(row) is not None:
                 raise NameRefused("a size or CRC-32 was given for all beneath a prefix", "leave both out")
+            if facts.version is None and facts.size:
+                raise NameRefused("the store tells no version of it", "add it by its own URL, or exclude it")
             checked = self._checked(asked_for)
         except NameRefused as refusal:
             self._refuse(asked_for, refusal)
