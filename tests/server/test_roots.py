@@ -27,6 +27,8 @@ OBJECTS = {
     "pictures/2026/b%20.jpg": b"another",
     "pictures/large.bin": LARGE,
     "pictures/empty/": b"",
+    "both/same": b"an object",
+    "both/same/below.txt": b"and others beneath its name",
     "secret.txt": b"beside the root",
     "pictures-and-more/secret.txt": b"beside it too",
 }
@@ -132,6 +134,18 @@ def test_pages_list_roots_and_what_is_beneath(service: Service) -> None:
     assert page.names == ["a [1].jpg", "b%20.jpg"]
     link = next(link for link in page.links if "b%2520" in link and "/v1/zip" in link)
     assert content(httpx.get(link).content) == {"photos/2026/b%20.jpg": b"another"}
+
+
+def test_an_object_and_a_prefix_of_one_name_are_two_links(store: Seaweed, tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text(
+        '[stores."s3://*"]\n' + "".join(f'{name} = "{value}"\n' for name, value in store.config.items())
+    )
+    arguments = ["--config", f"{tmp_path}/c.toml", "--root", "s3://photo-archive/both"]
+    with serving_with(arguments, tmp_path, tmp_path / "log") as running:
+        page = page_at(running.url)
+        assert page.names == ["same/", "same"]
+        found = [content(httpx.get(link).content) for link in page.links if "path=same" in link and "/v1/zip" in link]
+    assert found == [{"same/below.txt": b"and others beneath its name"}, {"same": b"an object"}]
 
 
 def test_the_archive_of_everything_has_a_name(service: Service) -> None:

@@ -62,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @app.api_route("/", methods=["GET", "HEAD"], response_class=HTMLResponse, include_in_schema=False)
     async def directory_page(request: Request, number: Annotated[int, Query(alias="page", ge=1)] = 1) -> Response:
-        path = _paths(request)[0]
+        path = _paths(request)[0].rstrip("/")
         listing = await planner.in_thread([path], partial(page.list_directory, settings, path, number))
         return HTMLResponse(page.render(listing), headers=_SECURITY_HEADERS | {"cache-control": "no-store"})
 
@@ -84,6 +84,8 @@ def _paths(request: Request) -> list[str]:
 def _cleaned(path: str) -> str:
     """A path of a request, relative to the root, without empty and "." components.
 
+    A slash at its end stays: in an object store, there may be an object of the name without it as well.
+
     Raises:
         PlanRefused: it has ".." or NUL in it. It is refused as what is absent, wherever it might lead.
     """
@@ -91,7 +93,8 @@ def _cleaned(path: str) -> str:
     if ".." in components or "\0" in path:
         reason, remedy = "is not there, or may not be read", "check the path and its permissions"
         raise PlanRefused([EntryProblem(entry=path, reason=reason, remedy=remedy, missing=True)])
-    return "/".join(component for component in components if component not in ("", "."))
+    cleaned = "/".join(component for component in components if component not in ("", "."))
+    return f"{cleaned}/" if cleaned and path.endswith("/") else cleaned
 
 
 def _for_outsiders(one: EntryProblem, roots: Roots) -> EntryProblem:

@@ -187,10 +187,11 @@ def _row(path: str, item: Item) -> str:
         size = ""
     else:
         name, size = shown, f'<span title="{item.size:,} bytes">{human_size(item.size)}</span>'
+    target = f"{below}/" if item.is_directory else below
     label = escape(f"ZIP of {_shown(item.name)}", quote=True)
     return (
         f'<tr><td class="name">{name}</td><td class="number">{size}</td><td class="date">{_date(item.modified)}</td>'
-        f'<td><a href="{_zip_link(below, "store")}" aria-label="{label}">ZIP</a></td></tr>\n'
+        f'<td><a href="{_zip_link(target, "store")}" aria-label="{label}">ZIP</a></td></tr>\n'
     )
 
 

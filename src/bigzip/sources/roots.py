@@ -21,7 +21,7 @@ class Place(NamedTuple):
     root: str
     """A directory's absolute path, an object store's bucket or prefix, `NOWHERE`, or "" where paths are free."""
     path: str
-    """Beneath it."""
+    """Beneath it. One that ends in a slash leads to a directory, or to all objects beneath a prefix."""
     name: str = ""
     """Of the root, where the path leads to all of them."""
 
@@ -55,18 +55,19 @@ class Roots:
         """Where `path` leads: to one place, or to all roots."""
         if not self.has_names:
             root = self._roots[""]
-            return [Place(root, path)] if not is_in_store(root) else [self._below(root, _components(path))]
+            return [Place(root, path)] if not is_in_store(root) else [self._below(root, _components(path), path)]
         components = _components(path)
         if not components:
             return [Place(self._roots[name], "", name) for name in self.names]
-        return [self._below(self._roots.get(components[0], NOWHERE), components[1:])]
+        return [self._below(self._roots.get(components[0], NOWHERE), components[1:], path)]
 
     def is_remote(self, path: str) -> bool:
         """Whether anything that `path` leads to is on another machine."""
         return any(is_in_store(place.root) for place in self.places(path))
 
-    def _below(self, root: str, components: list[str]) -> Place:
-        return Place(NOWHERE if ".." in components else root, "/".join(components))
+    def _below(self, root: str, components: list[str], path: str) -> Place:
+        slash = "/" if components and path.endswith("/") else ""
+        return Place(NOWHERE if ".." in components else root, "/".join(components) + slash)
 
     def described(self) -> str:
         """All roots in a line."""

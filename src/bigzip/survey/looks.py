@@ -31,8 +31,9 @@ def is_url_request(requests: EntryTable, row: int) -> bool:
 
 
 def asks_for_all(requests: EntryTable, row: int) -> bool:
-    """Whether a row asks for all objects beneath its root."""
-    return is_in_store(asked_root(requests, row)) and not requests.path(row)
+    """Whether a row asks for all objects beneath its root, or beneath a prefix there."""
+    path = requests.path(row)
+    return is_in_store(asked_root(requests, row)) and (not path or path.endswith("/"))
 
 
 class Looks:
