@@ -83,8 +83,8 @@ class Archive:
         level: 1 (fast) to 9 (small), for deflated entries; None for the default.
         comment: the archive's comment.
         root: a directory, or a prefix of an object store such as `s3://photos/2026`. Paths are taken beneath it, and
-            nothing outside it is ever opened; URLs are bounded by `connections` alone. Several can be given by name: then
-            a path's first component says which.
+            nothing outside it is ever opened; URLs are bounded by `connections` alone. Several can be given by name:
+            then a path's first component says which.
         names: what becomes of names that Windows cannot create.
         collisions: what becomes of names that are one on some system.
         symlinks: what becomes of symbolic links.
