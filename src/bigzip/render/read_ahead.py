@@ -7,7 +7,7 @@ Local files need none of this.
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from os import getpid
 from typing import Final, NamedTuple
 
@@ -20,6 +20,9 @@ _REQUESTS_A_HOST: Final = 8
 """Of all drivers of a process together. What a client waits for now is asked for at once besides."""
 _REQUESTS_A_STORE: Final = 16
 """Object stores are made for more."""
+_QUESTIONS_A_HOST: Final = 16
+_QUESTIONS_AT_ONCE: Final = 64
+"""Of one driver: others have their turn between them."""
 _READERS_A_HOST: Final = 32
 """That wait for a piece at a time with an event loop; without one, everyone waits in a thread of their own."""
 _HOSTS_KEPT: Final = 64
@@ -40,6 +43,14 @@ class _Begun(NamedTuple):
     """None where the chunks are all."""
 
 
+class _UnderWay(NamedTuple):
+    """A row that is read in a thread, or will be."""
+
+    future: Future[_Begun]
+    begin: Callable[[], _Begun]
+    """What the thread does."""
+
+
 class ReadAhead:
     """The rows that one driver will open; not for two threads at once.
 
@@ -54,7 +65,7 @@ class ReadAhead:
         self._source = source
         self._pace = pace
         self._expected: deque[Iterator[int]] = deque()
-        self._under_way: dict[int, Future[_Begun]] = {}
+        self._under_way: dict[int, _UnderWay] = {}
         self._bytes = 0
         self._next: int | None = None
         self._is_wanted = table.has_remote_rows()
@@ -71,36 +82,47 @@ class ReadAhead:
             return None
         self._pass_over(row)
         size = self._table.size(row)
-        future = None
+        ahead = None
         if (start, stop) == (0, None if size == UNKNOWN else size):  # else it may be wanted from its start afterwards
-            future = self._take(row)
+            ahead = self._take(row)
         self._fill()
-        return None if future is None else AheadReader(future)
+        return None if ahead is None else AheadReader(*ahead)
 
     def checksums(self, rows: list[int]) -> list[int | None]:
         """What the stores of remote rows know of their CRC-32s."""
-        return [future.result() for future in [self._ask(row) for row in rows]]
+        answers: list[int | None] = []
+        asked: deque[Future[int | None]] = deque()
+        try:
+            for row in rows:
+                if len(asked) == _QUESTIONS_AT_ONCE:
+                    answers.append(asked.popleft().result())
+                asked.append(self._ask(row))
+            answers += [future.result() for future in asked]
+        finally:
+            for future in asked:
+                future.cancel()
+        return answers
 
     def close(self) -> None:
         """Close what was opened and not taken; repeatable."""
         self._expected.clear()
         self._next = None
         while self._under_way:
-            _drop(self._under_way.popitem()[1])
+            _drop(self._under_way.popitem()[1].future)
 
     def _pass_over(self, row: int) -> None:
         """Forget the rows before `row`, and read it no more if it was not begun."""
         for before in [begun for begun in self._under_way if begun < row]:
-            if (future := self._take(before)) is not None:
-                _drop(future)
-        while (ahead := self._peek()) is not None and ahead <= row:
+            if (ahead := self._take(before)) is not None:
+                _drop(ahead.future)
+        while (expected := self._peek()) is not None and expected <= row:
             self._next = None
 
-    def _take(self, row: int) -> "Future[_Begun] | None":
-        future = self._under_way.pop(row, None)
-        if future is not None:
+    def _take(self, row: int) -> _UnderWay | None:
+        ahead = self._under_way.pop(row, None)
+        if ahead is not None:
             self._bytes -= self._weight(row)
-        return future
+        return ahead
 
     def _fill(self) -> None:
         is_fast = self._pace.is_fast
@@ -111,9 +133,8 @@ class ReadAhead:
                 return
             self._next = None
             self._bytes += weight
-            self._under_way[row] = _ahead_threads(self._table.base(row).root).submit(
-                self._begin, row, self._source(row)
-            )
+            begin = partial(self._begin, row, self._source(row))
+            self._under_way[row] = _UnderWay(_ahead_threads(self._table.base(row).root).submit(begin), begin)
 
     def _ask(self, row: int) -> "Future[int | None]":
         source = self._source(row)
@@ -122,7 +143,7 @@ class ReadAhead:
             unknown.set_result(None)
             return unknown
         version = self._table.payload(row).decode("ascii")
-        return _ahead_threads(self._table.base(row).root).submit(source.checksum, self._table.size(row), version)
+        return _asking_threads(self._table.base(row).root).submit(source.checksum, self._table.size(row), version)
 
     def _peek(self) -> int | None:
         """The next row to read."""
@@ -157,10 +178,15 @@ class ReadAhead:
 
 
 class AheadReader:
-    """A row that was begun to be read: an iterator of its pieces, as `Source.read`."""
+    """A row that was begun to be read: an iterator of its pieces, as `Source.read`.
 
-    def __init__(self, future: "Future[_Begun]") -> None:
+    If no thread has come to it by the time it is waited for, the one that waits begins it: what a client needs now does
+    not stand in line behind what others may need soon.
+    """
+
+    def __init__(self, future: "Future[_Begun]", begin: Callable[[], _Begun]) -> None:
         self._future = future
+        self._begin = begin
         self._chunks: deque[bytes] | None = None
         self._rest: Iterator[bytes] | None = None
 
@@ -169,6 +195,10 @@ class AheadReader:
 
     def __next__(self) -> bytes:
         if self._chunks is None:
+            if self._future.cancel():
+                begun = self._begin()
+                self._future = Future()
+                self._future.set_result(begun)
             chunks, self._rest = self._future.result()
             self._chunks = deque(chunks)
         if self._chunks:
@@ -213,6 +243,10 @@ def _ahead_threads(root: str) -> ThreadPoolExecutor:
     return _threads(getpid(), _host(root), _REQUESTS_A_STORE if is_store else _REQUESTS_A_HOST)
 
 
+def _asking_threads(root: str) -> ThreadPoolExecutor:
+    return _question_threads(getpid(), _host(root))
+
+
 # By process, for a fork leaves the threads behind.
 @lru_cache(_HOSTS_KEPT)
 def _threads(_process: int, _host: str, count: int) -> ThreadPoolExecutor:
@@ -222,3 +256,8 @@ def _threads(_process: int, _host: str, count: int) -> ThreadPoolExecutor:
 @lru_cache(_HOSTS_KEPT)
 def _reading_threads(_process: int, _host: str) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_READERS_A_HOST, thread_name_prefix="bigzip reading")
+
+
+@lru_cache(_HOSTS_KEPT)
+def _question_threads(_process: int, _host: str) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_QUESTIONS_A_HOST, thread_name_prefix="bigzip looks at checksums")
