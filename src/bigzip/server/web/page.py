@@ -17,7 +17,7 @@ from bigzip.sources.roots import NOWHERE, Place
 from bigzip.sources.source import READ_SIZE
 from bigzip.sources.url import is_in_store
 
-STYLE: Final = files("bigzip.server").joinpath("style.css").read_text("utf-8")
+STYLE: Final = files("bigzip.server.web").joinpath("static", "style.css").read_text("utf-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,16 +116,6 @@ def _window(count: int, number: int, items_a_page: int) -> tuple[int, int, slice
     pages = max(1, -(-count // items_a_page))
     number = min(number, pages)
     return number, pages, slice((number - 1) * items_a_page, number * items_a_page)
-
-
-def zip_name(paths: list[str], settings: Settings) -> str:
-    """The file name for the ZIP of `paths`: that of the one path there is, else the root's."""
-    path = paths[0] if len(paths) == 1 else ""
-    if not path and not settings.roots.has_names:
-        (place,) = settings.roots.places("")
-        path = place.root if is_in_store(place.root) else os.path.realpath(place.root)
-    name = os.path.basename(path.rstrip("/")) or "archive"
-    return "".join(c if c.isprintable() else "_" for c in name) + ".zip"
 
 
 def render(listing: Listing) -> str:

@@ -1,0 +1,62 @@
+"""Errors as problem documents (RFC 9457), and what outsiders are told of them."""
+
+import logging
+from dataclasses import replace
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from bigzip.contrib.starlette import problem
+from bigzip.errors import BigZipError, EncoderChanged, EntryProblem, InputError, PlanRefused, SourceError
+from bigzip.sources.roots import Roots
+
+_ABSENT: Final = "is not there"
+"""How the reason begins for what was asked for and is absent, or forbidden: outsiders are told no more."""
+
+_UNAVAILABLE: Final = "cannot be read now"
+_log = logging.getLogger("uvicorn.error")
+
+
+def _for_outsiders(one: EntryProblem, roots: Roots) -> EntryProblem:
+    """What is told of a problem: of one in an object store, not where that is, nor what it says."""
+    shown = roots.shown(one.entry)
+    if shown == one.entry:
+        return one
+    if one.missing:
+        return replace(one, entry=shown, reason="is not there, or may not be read", remedy="check the path")
+    return replace(one, entry=shown, reason=_UNAVAILABLE, remedy="try again later")
+
+
+def add_error_handlers(app: FastAPI, roots: Roots) -> None:
+    """Have the application answer errors with problem documents."""
+
+    @app.exception_handler(PlanRefused)
+    async def refused(_: Request, refusal: PlanRefused) -> Response:
+        error = PlanRefused([_for_outsiders(one, roots) for one in refusal.problems])
+        if _UNAVAILABLE in [one.reason for one in error.problems]:
+            _log.warning("%s", refusal)
+            return problem(503, "A Store Cannot Be Read", str(error), {"retry-after": "10"})
+        if all(one.reason.startswith(_ABSENT) for one in error.problems):
+            return problem(404, "Not Found", str(error))
+        return problem(422, "Entries Cannot Be Archived", str(error))
+
+    @app.exception_handler(InputError)
+    async def bad_input(_: Request, error: InputError) -> Response:
+        return problem(400, "Bad Request", str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def bad_parameter(_: Request, error: RequestValidationError) -> Response:
+        wrong = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in error.errors())
+        return problem(400, "Bad Request", wrong)
+
+    @app.exception_handler(SourceError)
+    @app.exception_handler(EncoderChanged)
+    async def source_failed(_: Request, error: BigZipError) -> Response:
+        return problem(503, "A File Failed", str(error), {"retry-after": "1"})
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_: Request, error: HTTPException) -> Response:
+        return problem(error.status_code, "Error", str(error.detail), error.headers)
