@@ -6,6 +6,7 @@ import bigzip
 from bigzip.server.problems import add_error_handlers
 from bigzip.server.service import Service
 from bigzip.server.settings import Settings
+from bigzip.server.web.errors import show_errors_to_browsers
 from bigzip.server.web.routes import web_routes
 from bigzip.server.zip_of_paths import zip_routes
 
@@ -17,4 +18,5 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(zip_routes(service))
     app.include_router(web_routes(service))
     add_error_handlers(app, settings.roots)
+    show_errors_to_browsers(app)
     return app
