@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-declare -A package_of=([curl]=curl [wget]=wget [aria2c]=aria2 [nginx]=nginx-light)
+declare -A package_of=([curl]=curl [wget]=wget [aria2c]=aria2 [nginx]=nginx-light [initdb]=postgresql)
 missing=()
 for command in "${!package_of[@]}"; do
     PATH=$PATH:/usr/sbin command -v "$command" > /dev/null || missing+=("${package_of[$command]}")

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse, Response
 
+from bigzip.database.tokens import Scope
 from bigzip.server.paths import requested_paths
 from bigzip.server.service import Service
 from bigzip.server.web import page
@@ -26,6 +27,7 @@ def web_routes(service: Service) -> APIRouter:
 
     @router.api_route("/", methods=["GET", "HEAD"], response_class=HTMLResponse)
     async def directory_page(request: Request, number: Annotated[int, Query(alias="page", ge=1)] = 1) -> Response:
+        await service.access.caller(request, Scope.FILES)
         path = requested_paths(request)[0].rstrip("/")
         listing = await service.planner.in_thread([path], partial(page.list_directory, service.settings, path, number))
         return HTMLResponse(page.render(listing), headers=_SECURITY_HEADERS | {"cache-control": "no-store"})
