@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -20,7 +20,7 @@ class Caller:
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
         self.http = httpx.Client(base_url=service.url, headers=headers, timeout=60)
 
-    def __enter__(self) -> "Caller":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
