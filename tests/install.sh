@@ -4,10 +4,11 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-declare -A package_of=([curl]=curl [wget]=wget [aria2c]=aria2 [nginx]=nginx-light [chromium]=chromium)
+declare -A package_of=([curl]=curl [wget]=wget [aria2c]=aria2 [nginx]=nginx-light [chromium]=chromium [initdb]=postgresql)
 missing=()
+programs=$PATH:/usr/sbin:$(printf '%s:' /usr/lib/postgresql/*/bin)
 for command in "${!package_of[@]}"; do
-    PATH=$PATH:/usr/sbin command -v "$command" > /dev/null || missing+=("${package_of[$command]}")
+    PATH=$programs command -v "$command" > /dev/null || missing+=("${package_of[$command]}")
 done
 if ((${#missing[@]})); then
     sudo=()

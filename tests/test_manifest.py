@@ -262,7 +262,7 @@ def test_options_that_no_archive_has_are_input_errors() -> None:
     for options in ({"method": "shrink"}, {"on_missing": "panic"}):
         manifest = read_manifest([json.dumps({"entries": [], **options})])
         with pytest.raises(InputError, match="known are"):
-            Archive(**manifest.options)  # type: ignore[arg-type]  # text from outside
+            Archive(**manifest.options)
 
 
 _JSON: st.SearchStrategy[Any] = st.recursive(

@@ -96,6 +96,7 @@ class Archive:
             archive of thousands of files: Python's threads cannot read small files side by side.
         index: where to remember what was learned of files' data, so that a file is read for its CRC-32 and compressed
             size once in its life: a `SurveyIndex`, or the path of one.
+        max_entries: how many entries there may be; of a tree with more, no more is looked at.
         connections: how sources on other machines are reached, and which may be; without, none.
     """
 
@@ -115,6 +116,7 @@ class Archive:
         threads: int | None = None,
         processes: bool = False,
         index: SurveyIndex | str | os.PathLike[str] | None = None,
+        max_entries: int | None = None,
         connections: Connections | None = None,
     ) -> None:
         if threads is not None and threads < 1:
@@ -132,6 +134,7 @@ class Archive:
             symlinks=choice(SymlinkPolicy, symlinks, "symlinks"),
             exclude=tuple(exclude),
             skip_missing=choice(_OnMissing, on_missing, "on_missing") is _OnMissing.SKIP,
+            max_entries=max_entries,
         )
         self._table = EntryTable(connections)
         self._is_shared = False
@@ -166,9 +169,11 @@ class Archive:
             comment: the entry's comment.
 
         Raises:
+            LimitExceeded: there are `max_entries` already.
             InputError: an argument cannot be used. What is wrong with names and paths shows when the archive is
                 planned, for all entries together.
         """
+        self._policies.check_count(len(self._table) + 1)
         if self._is_shared:
             self._table, self._is_shared, self._is_resolved = self._table.copy(), False, False
         options: dict[str, Any] = {
@@ -214,6 +219,18 @@ class Archive:
             source=known,
             **(options | {"modified": facts.modified} if options["modified"] is None else options),
         )
+
+    @classmethod
+    def of_plan(cls, plan: Plan, *, index: SurveyIndex | None = None) -> "Archive":
+        """An archive of the entries of a plan, as they were when that was made, to be planned anew.
+
+        So a plan without a length can be replaced by one that has it, once its data was read.
+        """
+        archive = cls(
+            comment=plan.comment.decode("utf-8"), index=index, on_missing="skip" if plan.skip_missing else "fail"
+        )
+        archive._table, archive._is_shared, archive._is_resolved = plan.table, True, True
+        return archive
 
     def resolve(self) -> "Archive":
         """The same archive with its paths looked up: every entry has its size and version, and no data was read.

@@ -5,6 +5,7 @@ BigZipError
 │   ├── PlanRefused           entries that cannot be archived, each named, with the reason
 │   ├── NameRefused           one name that no entry may have
 │   ├── ManifestError         a manifest or a saved plan that cannot be read
+│   ├── LimitExceeded         more was asked for than is allowed
 │   ├── NotRepeatable         bytes asked for twice, or by range, of something that can be read only once
 │   ├── UnsatisfiableRange    a range outside the archive
 │   └── OutputExists          the file to be written is there already
@@ -74,6 +75,20 @@ class ManifestError(InputError):
         self.where = where
         self.reason = reason
         super().__init__(f"{where}: {reason}")
+
+
+class LimitExceeded(InputError):
+    """More was asked for than is allowed: of `limit`, `actual` where `allowed` is the most. `remedy` says what to do.
+
+    Where counting stopped at the limit, `actual` is how far it came.
+    """
+
+    def __init__(self, *, limit: str, allowed: int, actual: int, remedy: str) -> None:
+        self.limit = limit
+        self.allowed = allowed
+        self.actual = actual
+        self.remedy = remedy
+        super().__init__(f"{limit}: {actual:,} where {allowed:,} are allowed; {remedy}")
 
 
 class NotRepeatable(InputError):

@@ -10,7 +10,7 @@ are read one by one, so a manifest of millions of entries needs no more memory t
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from reprlib import repr as short_repr
@@ -22,7 +22,17 @@ from bigzip.sources.url import is_url
 
 _FILE: Final = "file:"
 _NOT_JSON: Final = (ValueError, RecursionError)
-_WHOLE_FIELDS: Final[dict[str, type]] = {"name": str, "method": str, "on_missing": str, "entries": list}
+_WHOLE_FIELDS: Final[dict[str, type]] = {
+    "name": str,
+    "method": str,
+    "level": int,
+    "names": str,
+    "collisions": str,
+    "symlinks": str,
+    "on_missing": str,
+    "comment": str,
+    "entries": list,
+}
 _ENTRY_FIELDS: Final[dict[str, type]] = {
     "source": str,
     "name": str,
@@ -51,28 +61,33 @@ _MODE: Final = re.compile("[0-7]{1,4}")
 class Manifest:
     """A manifest whose entries have not been read yet."""
 
-    options: dict[str, str]
-    """The fields of the whole: arguments of `Archive`."""
+    options: dict[str, Any]
+    """The fields of the whole: arguments of `Archive`, and what `also` named."""
     entries: Iterator[tuple[str, Any]]
     """Where each entry stands, and what stands there; may be used once."""
 
 
-def read_manifest(lines: Iterable[str]) -> Manifest:
+def read_manifest(lines: Iterable[str], *, also: Mapping[str, type] | None = None) -> Manifest:
     """The manifest in a text file or its lines.
+
+    Args:
+        lines: each with its line end.
+        also: further fields of the whole that the caller understands, with the types of their values.
 
     Raises:
         ManifestError: it is no JSON, or has fields that no manifest has.
     """
+    known = _WHOLE_FIELDS | dict(also or {})
     lines = iter(lines)
     first = next(lines, "")
     try:
         head = json.loads(first)
     except _NOT_JSON:
-        return _document(first + "".join(lines))
+        return _document(first + "".join(lines), known)
     if isinstance(head, dict) and "entries" in head:
-        return _document(first + "".join(lines))
+        return _document(first + "".join(lines), known)
     if isinstance(head, dict) and "source" not in head:
-        return Manifest(options=_checked(head, _WHOLE_FIELDS, "line 1"), entries=_lines(lines, 2))
+        return Manifest(options=_checked(head, known, "line 1"), entries=_lines(lines, 2))
     return Manifest(options={}, entries=_lines(_chain(first, lines), 1))
 
 
@@ -129,14 +144,14 @@ def _arguments(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _document(text: str) -> Manifest:
+def _document(text: str, known: dict[str, type]) -> Manifest:
     if not text.strip():
         raise ManifestError("the manifest", "it is empty")
     try:
         value = json.loads(text)
     except _NOT_JSON as error:
         raise ManifestError("the manifest", f"this is not JSON: {error}") from error
-    options = _checked(value, _WHOLE_FIELDS, "the manifest")
+    options = _checked(value, known, "the manifest")
     entries = options.pop("entries", None)
     if entries is None:
         raise ManifestError("the manifest", "it has no entries")

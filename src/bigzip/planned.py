@@ -7,6 +7,7 @@ from typing import BinaryIO, Final
 
 from bigzip.errors import ManifestError, NotRepeatable, UnsatisfiableRange
 from bigzip.plan.frozen import FrozenPlan
+from bigzip.plan.pieces import from_pieces, to_pieces
 from bigzip.plan.remembered import Index, is_memorable
 from bigzip.plan.serial import from_json_lines, to_json_lines
 from bigzip.progress import ProgressCallback
@@ -135,6 +136,30 @@ class Plan(FrozenPlan):
             return cls(*parts)
         except OverflowError as error:
             raise ManifestError("the plan", "its sizes add up to more than 64 bits") from error
+
+    def to_pieces(self) -> Iterator[bytes]:
+        """Yield the plan in pieces of at most a megabyte, for a database; `from_pieces` takes them in this order.
+
+        Unlike JSON, they hold plans of unknown length too. Repeatable; not for exchange between versions of bigzip.
+
+        Raises:
+            InputError: an entry's source is a Python object.
+        """
+        return to_pieces(self, skip_missing=self.skip_missing)
+
+    @classmethod
+    def from_pieces(cls, pieces: Iterable[bytes], *, connections: Connections | None = None) -> "Plan":
+        """The plan that `to_pieces` took apart; `connections` as in `Archive`.
+
+        A plan says which files are read: take it only from where nobody else can write.
+
+        Raises:
+            ManifestError: these are not the pieces of one plan, all and in order.
+        """
+        parts = from_pieces(pieces, connections)
+        plan = cls(parts.table, parts.encoding, parts.comment)
+        plan.skip_missing = parts.skip_missing
+        return plan
 
     def _driver(
         self, start: int, stop: int | None, progress: ProgressCallback | None, pace: Pace | None = None

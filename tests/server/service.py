@@ -87,7 +87,11 @@ def _running(arguments: Sequence[str], root: Path, log: Path) -> Iterator[Servic
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            [sys.executable, *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            [sys.executable, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={"BIGZIP_DATABASE": str(log.with_name("default.sqlite"))} | os.environ,
         ) as process,
     ):
         try:

@@ -12,7 +12,6 @@ import pytest
 
 from bigzip.errors import PlanRefused
 from bigzip.server.settings import Settings
-from bigzip.server.web import listing
 from bigzip.server.web.listing import list_directory
 from bigzip.sources.connections import Connections
 from tests.sources.seaweed import seaweed
@@ -53,7 +52,7 @@ def test_only_the_shown_page_is_looked_at(large: Path, monkeypatch: pytest.Monke
         looks.append(arguments)
         return stat(*arguments, **options)
 
-    monkeypatch.setattr(listing.os, "stat", counted)
+    monkeypatch.setattr(os, "stat", counted)
     page = list_directory(Settings(root=str(large)), "folder", number, "")
     assert (page.count, page.pages, page.number) == (FILES, FILES // ENTRIES_A_PAGE, number)
     assert page.items[0].name == f"{(number - 1) * ENTRIES_A_PAGE:06}.txt"

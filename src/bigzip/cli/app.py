@@ -12,10 +12,9 @@ from bigzip.cli.bar import progress_bar
 from bigzip.cli.index import app as index_app
 from bigzip.cli.output import Output
 from bigzip.cli.request import Request
-from bigzip.cli.signals import hang_up_as_terminate
+from bigzip.cli.serve import key_app, serve, token_app
 from bigzip.cli.status import reporting
 from bigzip.cli.streams import print_result, say
-from bigzip.errors import InputError, printable
 from bigzip.plan.entry import Form, Method
 from bigzip.plan.names import CollisionPolicy, NamePolicy
 from bigzip.progress import Progress
@@ -272,61 +271,6 @@ def verify(
     raise typer.Exit(verify_file(file, quiet=quiet, as_json=as_json))
 
 
-@app.command()
-@reporting()
-def serve(
-    root: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--root",
-            metavar="[NAME=]PLACE",
-            help="What is served, and nothing outside it: a directory, or s3://bucket/prefix; by default the current "
-            "directory. May be given again, then each with a name.",
-        ),
-    ] = None,
-    config: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help='TOML with [roots], such as photos = "s3://bucket/photos", and [stores."s3://bucket"].'
-        ),
-    ] = None,
-    host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Of this machine only: 127.0.0.1, ::1 or localhost.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, metavar="NUMBER", help="0 takes a free one.")] = 8080,
-    index: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Where to remember CRC-32s and compressed sizes, so that a file is read for them once. By default "
-            "in the user's cache directory, or where BIGZIP_INDEX says.",
-        ),
-    ] = None,
-    use_index: Annotated[bool, typer.Option("--use-index/--no-index", help="Whether to remember them.")] = True,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line for each request.")] = False,
-) -> None:
-    """Serve the files of directories and object stores as ZIPs, with a web page to choose them. Ctrl-C ends it."""
-    try:
-        from bigzip.server.config import connections_of, read_config, roots_of
-        from bigzip.server.run import bind
-        from bigzip.server.run import serve as run_service
-        from bigzip.server.settings import Settings
-        from bigzip.survey.index import default_path
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("bigzip"):
-            raise
-        raise InputError(f"serving needs {error.name}; install it with: pip install 'bigzip[server]'") from error
-    tables = {} if config is None else read_config(config)
-    places = roots_of(root or [], tables.get("roots", {}))
-    settings = Settings(
-        root=places,
-        connections=connections_of(places, tables.get("stores", {})),
-        index=(index or default_path()) if use_index else None,
-    )
-    what = settings.roots.described()
-    listener = bind(host, port)
-    address = listener.getsockname()
-    shown = f"[{address[0]}]" if ":" in address[0] else address[0]
-    hang_up_as_terminate()
-    print_result(f"bigzip serves {printable(what)} at http://{shown}:{address[1]}/ (this machine only)")
-    run_service(settings, listener, quiet=quiet)
+app.command()(serve)
+app.add_typer(token_app)
+app.add_typer(key_app)

@@ -32,10 +32,17 @@ class ResponseAborted(Exception):
     """The archive failed after its first bytes were sent; raised so that the server breaks the connection."""
 
 
-def problem(status: int, title: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """A problem document (RFC 9457)."""
+def problem(
+    status: int,
+    title: str,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    more: Mapping[str, object] | None = None,
+) -> JSONResponse:
+    """A problem document (RFC 9457), with `more` members than every one has."""
     return JSONResponse(
-        {"type": "about:blank", "title": title, "status": status, "detail": detail},
+        {"type": "about:blank", "title": title, "status": status, "detail": detail} | dict(more or {}),
         status_code=status,
         headers={"cache-control": "no-store"} | dict(headers or {}),
         media_type="application/problem+json",

@@ -2,8 +2,8 @@
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from bigzip.codecs import deflate, stored_blocks
 from bigzip.plan.entry import Form
@@ -32,6 +32,37 @@ class Encoding:
 
     def __len__(self) -> int:
         return len(self._forms)
+
+    def columns(self) -> "dict[str, array[Any]]":
+        """The rows as columns, as they are now."""
+        return {
+            "forms": self._forms,
+            "form_crc32s": self._crc32s[:],  # which may be learned meanwhile
+            "crc32_known": array("B", self._crc32_known),
+            "first_blocks": self._first_blocks,
+            "block_ends": self._block_ends,
+            "block_crc32s": self._block_crc32s,
+        }
+
+    @classmethod
+    def from_columns(cls, columns: "Mapping[str, array[Any]]") -> "Encoding":
+        """The encoding of `columns`, which become its own.
+
+        Raises:
+            ValueError: they do not fit each other.
+        """
+        encoding = cls()
+        encoding._forms, encoding._crc32s = columns["forms"], columns["form_crc32s"]
+        encoding._crc32_known = bytearray(columns["crc32_known"])
+        encoding._first_blocks = columns["first_blocks"]
+        encoding._block_ends, encoding._block_crc32s = columns["block_ends"], columns["block_crc32s"]
+        encoding._next_first_block = len(encoding._block_crc32s)
+        rows, blocks = len(encoding._forms), len(encoding._block_crc32s)
+        if (len(encoding._crc32s), len(encoding._crc32_known)) != (rows, rows) or len(encoding._first_blocks) > rows:
+            raise ValueError("columns of several lengths")
+        if len(encoding._block_ends) != blocks + 1 or max(encoding._forms, default=0) >= len(_FORMS):
+            raise ValueError("blocks or forms that cannot be")
+        return encoding
 
     def add_block(self, size: int, crc32: int) -> None:
         """Add a deflate block to the row that is appended next."""

@@ -61,6 +61,11 @@ class FrozenPlan:
             return None
 
     @property
+    def data_bytes(self) -> int | None:
+        """The bytes of data of all entries; None where an entry's size is not known."""
+        return self.table.total_size()
+
+    @property
     def entries(self) -> Sequence[Entry]:
         """The entries in the archive's order, each made when it is looked at."""
         return _Entries(self)

@@ -13,9 +13,11 @@ A table is appended to by one owner and then frozen by being shared: whoever wou
 
 import copy
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import Final, NamedTuple, overload
+from itertools import accumulate, islice
+from operator import le
+from typing import Any, Final, NamedTuple, overload
 
 from bigzip.plan.entry import Method
 from bigzip.sources.connections import Connections
@@ -74,6 +76,55 @@ class EntryTable:
         """A table of its own with the same rows."""
         shared = {id(self._objects): dict(self._objects), id(self.connections): self.connections}
         return copy.deepcopy(self, shared)
+
+    def bases(self) -> list[Base]:
+        """What rows share, as `columns` numbers it."""
+        return list(self._bases)
+
+    def columns(self) -> "dict[str, array[Any]]":
+        """The rows as columns, but for sources that are Python objects; not to be changed."""
+        rows = sorted(self._comments)
+        comments = [self._comments[row] for row in rows]
+        return {
+            "heap": array("B", self._heap),
+            "ends": self._ends,
+            "base": self._base,
+            "sizes": self._sizes,
+            "crc32s": self._crc32s,
+            "modified": self._modified,
+            "modes": self._modes,
+            "flags": self._flags,
+            "comment_rows": array("Q", rows),
+            "comment_ends": array("Q", accumulate(map(len, comments))),
+            "comment_heap": array("B", b"".join(comments)),
+        }
+
+    @classmethod
+    def from_columns(
+        cls, bases: Sequence[Base], columns: "Mapping[str, array[Any]]", connections: Connections | None = None
+    ) -> "EntryTable":
+        """The table of `bases` and `columns`, which become its own.
+
+        Raises:
+            ValueError: they do not fit each other.
+        """
+        table = cls(connections)
+        for base in bases:
+            table._base_at(base)
+        table._heap = bytearray(columns["heap"])
+        ends = table._ends = columns["ends"]
+        table._base, table._sizes, table._crc32s = columns["base"], columns["sizes"], columns["crc32s"]
+        table._modified, table._modes, table._flags = columns["modified"], columns["modes"], columns["flags"]
+        lengths = {len(columns[name]) for name in ("base", "sizes", "crc32s", "modified", "modes", "flags")}
+        if lengths != {len(ends)} or (ends[-1] if ends else 0) != len(table._heap):
+            raise ValueError("columns of several lengths")
+        if max(table._base, default=0) >= max(1, len(table._bases)) or not all(map(le, ends, islice(ends, 1, None))):
+            raise ValueError("rows that are not in the table")
+        heap, start = bytes(columns["comment_heap"]), 0
+        for row, end in zip(columns["comment_rows"], columns["comment_ends"], strict=True):
+            table._comments[row] = heap[start:end]
+            start = end
+        return table
 
     def append(
         self,
@@ -194,6 +245,10 @@ class EntryTable:
     def is_data(self, row: int) -> bool:
         """Whether the payload is the entry's data."""
         return self.base(row).root == DATA_ROOT
+
+    def roots(self) -> list[str]:
+        """The roots of all bases whose sources are outside the table, each once, sorted."""
+        return sorted({base.root for base in self._bases} - {DATA_ROOT, OBJECT_ROOT})
 
     def path(self, row: int) -> str:
         """Where beneath its base's root the source is."""

@@ -1,22 +1,56 @@
 """The service's ASGI application."""
 
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
 from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
 
 import bigzip
+from bigzip.server.archives import archive_routes
+from bigzip.server.downloads import download_routes
 from bigzip.server.problems import add_error_handlers
 from bigzip.server.service import Service
+from bigzip.server.sessions import session_routes
 from bigzip.server.settings import Settings
 from bigzip.server.web.errors import show_errors_to_browsers
 from bigzip.server.web.routes import web_routes
 from bigzip.server.zip_of_paths import zip_routes
 
+_EXPIRY_SECONDS: Final = 300
+_log = logging.getLogger("bigzip")
+
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application that serves what `settings.root` names."""
+    """The application that serves what `settings.root` names.
+
+    Raises:
+        OutputError: its database cannot be had.
+    """
     service = Service(settings)
-    app = FastAPI(title="bigzip", version=bigzip.__version__, redoc_url=None)
-    app.include_router(zip_routes(service))
-    app.include_router(web_routes(service))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        cleaning = asyncio.create_task(_forget_what_expires(service))
+        yield
+        cleaning.cancel()
+
+    app = FastAPI(title="bigzip", version=bigzip.__version__, redoc_url=None, lifespan=lifespan)
+    for routes in (archive_routes, download_routes, zip_routes, session_routes, web_routes):
+        app.include_router(routes(service))
     add_error_handlers(app, settings.roots)
     show_errors_to_browsers(app)
     return app
+
+
+async def _forget_what_expires(service: Service) -> None:
+    while True:
+        try:
+            while await service.archives.in_thread(service.archives.store.remove_expired):
+                pass
+        except SQLAlchemyError as error:
+            _log.warning("what has expired could not be removed: %s", error)
+        await asyncio.sleep(_EXPIRY_SECONDS)

@@ -35,11 +35,11 @@ class Wanted(NamedTuple):
 class Planner:
     """Makes plans for requests, and keeps recent ones."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, index: SurveyIndex | None) -> None:
         self._settings = settings
         self._plans = RecentPlans()
         self._remote = ThreadPoolExecutor(_REMOTE_THREADS, thread_name_prefix="bigzip looks of the service")
-        self._index = None if settings.index is None else SurveyIndex(settings.index)
+        self._index = index
 
     async def plan(self, wanted: Wanted, http_method: str, headers: Mapping[str, str]) -> Plan:
         """The plan for a GET or HEAD request.

@@ -2,20 +2,24 @@
 
 import logging
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Final
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from bigzip.contrib.starlette import problem
-from bigzip.errors import BigZipError, EncoderChanged, EntryProblem, InputError, PlanRefused, SourceError
+from bigzip.errors import BigZipError, EncoderChanged, EntryProblem, InputError, LimitExceeded, PlanRefused, SourceError
 from bigzip.sources.roots import Roots
 
 _ABSENT: Final = "is not there"
 """How the reason begins for what was asked for and is absent, or forbidden: outsiders are told no more."""
 
+_BODY_LIMITS: Final = ("document_bytes", "manifest_bytes")
 _UNAVAILABLE: Final = "cannot be read now"
 _log = logging.getLogger("uvicorn.error")
 
@@ -57,6 +61,21 @@ def add_error_handlers(app: FastAPI, roots: Roots) -> None:
     async def source_failed(_: Request, error: BigZipError) -> Response:
         return problem(503, "A File Failed", str(error), {"retry-after": "1"})
 
+    @app.exception_handler(LimitExceeded)
+    async def too_much(_: Request, error: LimitExceeded) -> Response:
+        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if error.limit in _BODY_LIMITS else HTTPStatus.UNPROCESSABLE_ENTITY
+        more = {"limit": error.limit, "allowed": error.allowed, "actual": error.actual}
+        return problem(status, status.phrase, str(error), more=more)
+
+    @app.exception_handler(OperationalError)
+    async def database_failed(_: Request, error: OperationalError) -> Response:
+        _log.error("the database: %s", error.orig)
+        return problem(503, "The Database Does Not Answer", "Try again in a moment.", {"retry-after": "5"})
+
     @app.exception_handler(HTTPException)
-    async def http_error(_: Request, error: HTTPException) -> Response:
-        return problem(error.status_code, "Error", str(error.detail), error.headers)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+        if error.status_code == HTTPStatus.UNAUTHORIZED and wants_page:
+            here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            return RedirectResponse(f"/login?{urlencode({'next': here})}", HTTPStatus.SEE_OTHER)
+        return problem(error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail), error.headers)

@@ -20,22 +20,26 @@ _M_TRIM_THRESHOLD = -1
 _KEPT_SIZE = 8 << 20
 
 
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine reaches an address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket on a loopback address; port 0 takes a free one.
+    """A listening socket; port 0 takes a free one.
 
     Raises:
-        InputError: `host` is not a loopback address. Without tokens, whoever reaches the service reads every file.
+        InputError: `host` is no address.
         OutputError: the address cannot be had.
     """
     address = "127.0.0.1" if host == "localhost" else host
     try:
-        loopback = ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise InputError(
-            f"--host {host}: without tokens the service listens on a loopback address only (127.0.0.1 or ::1)"
-        )
+        ipaddress.ip_address(address)
+    except ValueError as error:
+        raise InputError(f"--host {host}: give an address of this machine, such as 127.0.0.1 or 0.0.0.0") from error
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listener = socket.socket(family)
     try:
@@ -67,7 +71,7 @@ def serve(settings: Settings, listener: socket.socket, *, quiet: bool = False) -
         create_app(settings),
         http=ResettableProtocol,
         ws="none",
-        lifespan="off",
+        lifespan="on",
         log_level="warning" if quiet else "info",
         server_header=False,
         timeout_graceful_shutdown=10,

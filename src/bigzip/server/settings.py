@@ -1,9 +1,25 @@
 """What a service is run with."""
 
+import os
 from dataclasses import dataclass, field
+from typing import Final
 
+from bigzip.server.limits import Limits
+from bigzip.server.links import KeyFile, LinkKeys, new_keys
 from bigzip.sources.connections import Connections
 from bigzip.sources.roots import RootArgument, Roots
+
+_DAY: Final = 86_400
+
+
+def default_database() -> str:
+    """Where the database is unless another place is named: in the user's state directory."""
+    if database := os.environ.get("BIGZIP_DATABASE"):
+        return database
+    state = os.environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(state):  # such are to be ignored, says the XDG Base Directory Specification
+        state = os.path.expanduser("~/.local/state")
+    return os.path.join(state, "bigzip", "service.sqlite")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +30,9 @@ class Settings:
     """What is served, as for `Archive`: a directory, a prefix of an object store, or several by name. Nothing outside
     is ever opened."""
     connections: Connections = field(default_factory=Connections)
-    """What object stores are read with."""
+    """What object stores, and hosts that manifests may name, are read with."""
+    allowed_sources: tuple[str, ...] = ()
+    """What URLs of manifests begin with; others are refused."""
     survey_limit: int = 64 << 20
     """Up to so much data is read before the first byte, so that every entry gets the form that every reader takes.
     Above it, stored entries become stored deflate blocks, and deflated ones are streamed with unknown length. What the
@@ -23,6 +41,18 @@ class Settings:
     """The file of the survey index; None for none."""
     entries_a_page: int = 500
     """Entries of a directory that the web page shows at once."""
+    database: str = field(default_factory=default_database)
+    """The path or URL of the database of archives and tokens."""
+    link_keys: KeyFile = field(default_factory=lambda: KeyFile(None, LinkKeys(new_keys())))
+    """What links are signed with."""
+    public_url: str | None = None
+    """What clients reach the service by; None for what each request came by."""
+    archive_seconds: int = _DAY
+    """How long an archive is kept whose manifest does not say."""
+    max_archive_seconds: int = 30 * _DAY
+    needs_tokens: bool = False
+    """Whether nobody is served without a token. Where it is false, that begins with the first token that is made."""
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def roots(self) -> Roots:

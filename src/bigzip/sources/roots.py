@@ -51,6 +51,10 @@ class Roots:
         """The roots' names, sorted; one that is empty, where there is but one root."""
         return sorted(self._roots)
 
+    def all(self) -> list[str]:
+        """Every root: the absolute path of a directory, or an object store's bucket or prefix."""
+        return [self._roots[name] for name in self.names]
+
     def places(self, path: str) -> list[Place]:
         """Where `path` leads: to one place, or to all roots."""
         if not self.has_names:

@@ -15,6 +15,7 @@ from bigzip.codecs.checksum import crc32
 from bigzip.errors import (
     EntryProblem,
     InputError,
+    LimitExceeded,
     NameRefused,
     PlanRefused,
     SourceError,
@@ -59,6 +60,14 @@ class Policies:
     slash is matched against the whole name alone."""
     skip_missing: bool = False
     """Leave out what is not there or may not be read, and add an entry that says so."""
+    max_entries: int | None = None
+
+    def check_count(self, entries: int) -> None:
+        """Raise LimitExceeded where there are more entries than may be."""
+        if self.max_entries is not None and entries > self.max_entries:
+            raise LimitExceeded(
+                limit="entries", allowed=self.max_entries, actual=entries, remedy="make several smaller archives"
+            )
 
 
 def expand(requests: EntryTable, policies: Policies, grew: Callable[[int], None]) -> EntryTable:
@@ -226,8 +235,11 @@ class _Expansion:
                     continue  # stands for the root itself
                 is_sorted, last = is_sorted and last < path.encode(), path.encode()
                 self._add_object(row, base, path, facts)
+                self._policies.check_count(len(self._table))
                 if len(self._table) % _TOLD_AT_ONCE == 0:
                     self._grew(len(self._table))
+        except LimitExceeded:
+            raise
         except (InputError, SourceError) as error:
             self._report(root, error)
             return True
@@ -303,6 +315,7 @@ class _Expansion:
                     )
                 else:
                     self._add_found(row, directory, found, name)
+                self._policies.check_count(len(self._table))
         finally:
             directory.close()
 

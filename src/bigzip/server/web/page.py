@@ -17,6 +17,7 @@ _ARCHIVES: Final = (".zip", ".gz", ".tar", ".7z", ".xz", ".zst", ".bz2", ".rar",
 _KINDS: Final = ("image", "video", "audio", "text")
 _UNREADABLE: Final = "Its key has empty parts, or dots for parts: it has no path by which it can be asked for"
 _MODULES: Final = sorted(name for name in STATIC_FILES if name.endswith(".js") and name != "app.js")
+_EXPIRIES: Final = ((3_600, "1 hour"), (86_400, "1 day"), (604_800, "7 days"), (2_592_000, "30 days"))
 _THOUSAND: Final = 1000
 _ROUNDS_TO_THOUSAND: Final = 999.5
 _ROUNDS_TO_HUNDRED: Final = 99.95
@@ -44,6 +45,8 @@ class Visitor:
 
     is_signed_in: bool
     """Whether there is a session that can be ended."""
+    longest_seconds: int
+    """For which their archives can be kept."""
 
 
 def _icon(name: str) -> Markup:
@@ -120,6 +123,7 @@ def _files(*, root: str, path: str, visitor: Visitor, rows: list[dict[str, Any]]
         "rows": rows,
         "is_empty": not rows,
         "signed_in": visitor.is_signed_in,
+        "expiries": [(seconds, text) for seconds, text in _EXPIRIES if seconds <= visitor.longest_seconds],
         "modules": _MODULES,
         "search": "",
         "warning": "",

@@ -4,6 +4,8 @@ import { archiveName, ask, manifest } from "./api.js";
 import { signIn } from "./messages.js";
 import { at, byId, counted, element } from "./text.js";
 
+const DAY_SECONDS = 86400;
+
 export class Share {
   #make = null;
 
@@ -24,7 +26,7 @@ export class Share {
   /** Ask for a link to an archive of paths. */
   paths(paths, method) {
     const what = paths[0] === "." ? "everything" : paths.length === 1 ? paths[0] : counted(paths.length, "item", "items");
-    this.#open(archiveName(paths), `A ZIP of ${what}. Whoever has the link can download it, without signing in.`,
+    this.#open(archiveName(paths), Infinity, `A ZIP of ${what}. Whoever has the link can download it, without signing in.`,
       async (name, expiresIn) => {
         const made = await ask("POST", "/v1/archives", { body: manifest(paths, { method, name, expiresIn }) });
         return { link: made.links.download, expires: made.expires };
@@ -33,15 +35,21 @@ export class Share {
 
   /** Ask for another link to an archive. */
   archive(archive) {
-    this.#open(archive.name, "Another link to the same archive. Links that were made before stay as they are.",
+    const left = (new Date(archive.expires) - Date.now()) / 1000;
+    this.#open(archive.name, left, `Another link to the same archive, which expires ${at(archive.expires)}.`,
       async (filename, expiresIn) => {
         const made = await ask("POST", `${archive.links.self}/links`, { body: { expires_in: expiresIn, filename } });
         return { link: made.download, expires: made.expires };
       });
   }
 
-  #open(name, what, make) {
+  #open(name, longest, what, make) {
     this.#make = make;
+    const choices = [...byId("share-form").querySelectorAll('input[name="expiry"]')];
+    for (const choice of choices) choice.disabled = choice !== choices[0] && Number(choice.value) > longest;
+    const fitting = choices.filter((choice) => !choice.disabled);
+    const chosen = fitting.find((choice) => Number(choice.value) === DAY_SECONDS) ?? fitting.at(-1);
+    if (chosen) chosen.checked = true;
     byId("share-name").value = name;
     byId("share-what").textContent = what;
     byId("share-error").hidden = true;
@@ -56,7 +64,7 @@ export class Share {
     if (button.disabled) return;
     const typed = byId("share-name").value.trim();
     const name = /\.zip$/i.test(typed) ? typed : `${typed}.zip`;
-    const expiresIn = Number(byId("share-form").elements.expiry.value);
+    const expiresIn = Number(byId("share-form").elements.expiry?.value) || undefined;
     const error = byId("share-error");
     error.hidden = true;
     button.disabled = true;

@@ -1,0 +1,101 @@
+"""Opening the database: SQLite by path, anything else by URL; its tables are brought up to date."""
+
+import os
+from importlib.resources import files
+from typing import Any, Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from bigzip.errors import InputError, OutputError, printable
+
+_BUSY_SECONDS: Final = 30
+_IS_READING: Final = "bigzip_is_reading"
+_UPGRADE_LOCK: Final = 0x6269677A6970
+"""PostgreSQL's advisory locks are numbers: this one spells bigzip."""
+
+
+def open_database(place: str) -> Engine:
+    """The database at `place`, with its tables as this version knows them; repeatable, from any number of processes.
+
+    Args:
+        place: the path of an SQLite file, which is made if it is not there, or a URL such as
+            `postgresql://user:password@host/name`.
+
+    Raises:
+        InputError: this is no database that can be used.
+        OutputError: it cannot be reached or written.
+    """
+    engine = _engine(place)
+    try:
+        with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
+            config = Config()
+            config.set_main_option("script_location", str(files("bigzip.database").joinpath("migrations")))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except SQLAlchemyError as error:
+        engine.dispose()
+        raise OutputError(f"the database {described(place)}: {_reason(error)}") from error
+    except CommandError as error:
+        engine.dispose()
+        raise InputError(
+            f"the database {described(place)} was made by a newer version of bigzip; use that, or another database"
+        ) from error
+    return engine
+
+
+def for_reading(engine: Engine) -> Engine:
+    """The same database, for transactions that write nothing: they wait for nobody."""
+    return engine.execution_options(**{_IS_READING: True})
+
+
+def described(place: str) -> str:
+    """The place as it can be shown: without a password."""
+    return make_url(place).render_as_string(hide_password=True) if "://" in place else printable(place)
+
+
+def _engine(place: str) -> Engine:
+    if "://" not in place:
+        try:
+            os.makedirs(os.path.dirname(os.path.abspath(place)), mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"the database {described(place)}: {error.strerror}") from error
+        engine = create_engine(f"sqlite:///{os.path.abspath(place)}", connect_args={"timeout": _BUSY_SECONDS})
+        _set_up_sqlite(engine)
+        return engine
+    try:
+        url = make_url(place)
+        if url.drivername in ("postgresql", "postgres"):
+            url = url.set(drivername="postgresql+psycopg")
+        if url.get_backend_name() != "postgresql":
+            raise InputError(
+                f"a database of kind {url.get_backend_name()!r} cannot be used: give a path or postgresql://…"
+            )
+        return create_engine(url, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise InputError("PostgreSQL needs psycopg; install it with: pip install 'bigzip[postgresql]'") from error
+    except (ArgumentError, ValueError) as error:
+        raise InputError("the database's URL cannot be read: give postgresql://user:password@host/name") from error
+
+
+def _set_up_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # transactions begin where SQLAlchemy says
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        # A transaction that reads first and writes later would fail, not wait, when another has written in between.
+        is_reading = connection.get_execution_options().get(_IS_READING)
+        connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    return printable(str(getattr(error, "orig", None) or error).strip().partition("\n")[0])
