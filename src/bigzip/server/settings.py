@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from bigzip.server.limits import Limits
 from bigzip.sources.connections import Connections
 from bigzip.sources.roots import RootArgument, Roots
 
@@ -23,6 +24,7 @@ class Settings:
     """The file of the survey index; None for none."""
     entries_a_page: int = 500
     """Entries of a directory that the web page shows at once."""
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def roots(self) -> Roots:
