@@ -1,12 +1,13 @@
 """The service as its users run it: a process of its own, on a free port of the loopback address."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,9 +68,18 @@ def serving_with(arguments: Sequence[str], directory: Path, log: Path) -> Iterat
 
 
 @contextmanager
-def serving_with_limit(root: Path, log: Path, survey_limit: int, *, loop: str = "auto") -> Iterator[Service]:
-    """The service with a survey limit that trees of a test can exceed; `loop` as in limited_service.py."""
-    with _running([str(_LIMITED), str(root), str(survey_limit), loop], root, log) as service:
+def serving_with_limit(
+    root: Path,
+    log: Path,
+    survey_limit: int,
+    limits: Mapping[str, float] | None = None,
+    *,
+    loop: str = "auto",
+    port: int = 0,
+) -> Iterator[Service]:
+    """The service with a survey limit that trees of a test can exceed, and others; `loop` as in limited_service.py."""
+    arguments = [str(root), str(survey_limit), loop, json.dumps(limits or {}), str(port)]
+    with _running([str(_LIMITED), *arguments], root, log) as service:
         yield service
 
 

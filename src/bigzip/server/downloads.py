@@ -11,7 +11,6 @@ from fastapi import APIRouter, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from bigzip.contrib.starlette import ZipResponse
 from bigzip.database.archives import StoredArchive
 from bigzip.errors import SourceMissing
 from bigzip.server.documents import PROBLEM
@@ -53,7 +52,14 @@ def download_routes(service: Service) -> APIRouter:
             plan = await archives.plan_of(archive)
         except SourceMissing as error:
             raise HTTPException(HTTPStatus.FORBIDDEN, _NOT_GOOD) from error
-        return ZipResponse(request, plan, filename, on_abort=partial(archives.forget, archive))
+        return service.download(
+            request,
+            plan,
+            filename,
+            most_of_owner=archive.max_streams,
+            on_abort=partial(archives.forget, archive),
+            on_end=partial(archives.count, archive),
+        )
 
     return router
 

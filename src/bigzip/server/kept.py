@@ -1,10 +1,11 @@
 """Archives that were asked for by manifests: planned once, kept in the database, served from any process."""
 
 import asyncio
+import logging
 import os
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
@@ -13,6 +14,7 @@ from bigzip.archive import Archive
 from bigzip.database.archives import ArchiveStore, StoredArchive
 from bigzip.errors import LimitExceeded, SourceMissing
 from bigzip.planned import Plan
+from bigzip.server.download import Outcome, Reason
 from bigzip.server.settings import Settings
 from bigzip.sources.url import is_in_store
 from bigzip.survey.index import SurveyIndex
@@ -21,6 +23,7 @@ _THREADS: Final = 16
 _SURVEYS_AT_ONCE: Final = 4
 _MAX_ROWS: Final = 1_000_000
 """Of plans in memory; the one that was used last stays, however large it is."""
+_log = logging.getLogger("bigzip")
 T = TypeVar("T")
 
 _EXACT: Final = "All lengths are known: exact length, and resumable at any byte."
@@ -113,6 +116,18 @@ class KeptArchives:
         """Hold the plan in memory no longer."""
         self._plans.pop((archive.id, archive.revision), None)
 
+    def count(self, archive: StoredArchive, outcome: Outcome) -> None:
+        """Add a download to what is counted of an archive; in a thread, for which nobody waits."""
+        add = partial(
+            self.store.count,
+            archive.id,
+            started=int(outcome.started_at_zero),
+            finished=int(outcome.finished),
+            broken_off=int(outcome.reason is not Reason.FINISHED),
+            bytes_sent=outcome.bytes_sent,
+        )
+        self._threads.submit(add).add_done_callback(_logged)
+
     async def _loaded(self, archive: StoredArchive) -> Plan:
         key = (archive.id, archive.revision)
         if (plan := self._plans.get(key)) is not None:
@@ -152,6 +167,11 @@ class KeptArchives:
         allowed = [*(place for place in settings.roots.all() if is_in_store(place)), *settings.allowed_sources]
         beneath = f"{root}/"
         return any(beneath.startswith(_slashed(place)) or _slashed(place).startswith(beneath) for place in allowed)
+
+
+def _logged(counting: "Future[None]") -> None:
+    if (error := counting.exception()) is not None:
+        _log.warning("a download was not counted: %s", error)
 
 
 def _slashed(place: str) -> str:

@@ -1,18 +1,41 @@
-"""Placeholder until the branch of operations is merged."""
+"""How much one service does at a time, and for one request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
+
+from bigzip.render.workers import available_processors
+
+_DEFLATING_A_PROCESSOR: Final = 32
+
+
+def _deflating_streams() -> int:
+    return _DEFLATING_A_PROCESSOR * available_processors()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much one service does."""
+    """Sizes in bytes. What exceeds one is refused with a problem document that names the limit."""
 
     entries: int = 1_000_000
+    """Of one archive."""
     archive_bytes: int | None = None
+    """Of the data of one archive; None for any."""
     manifest_bytes: int = 1 << 30
+    """Of a manifest in JSON lines, which is read a line at a time."""
     document_bytes: int = 16 << 20
-    streams: int = 1000
+    """Of a manifest that is one JSON document, which is in memory as a whole."""
+    streams: int = 1_000
+    """Downloads at a time."""
     streams_per_owner: int = 100
-    min_rate: int = 1000
-    idle_seconds: float = 60
-    shutdown_seconds: float = 30
+    """Downloads at a time of archives of one owner."""
+    deflating_streams: int = field(default_factory=_deflating_streams)
+    """Downloads at a time that are compressed on their way. By default 32 for each processor: one deflates 300 MB and
+    more a second, and so fills that many connections of 10 MB a second."""
+    min_rate: int = 1_000
+    """Bytes a second that a client must take, or its connection is reset; 0 for any."""
+    min_rate_seconds: float = 60.0
+    """Over how long the rate is measured. Time in which the client has taken all there is does not count."""
+    idle_seconds: float = 60.0
+    """How long a client may take nothing of what there is."""
+    shutdown_seconds: float = 30.0
+    """How long downloads go on once the service is told to stop."""

@@ -1,15 +1,20 @@
 """What every route of the service works with."""
 
+from collections.abc import Callable
+
 from starlette.requests import Request
 
 from bigzip.database.archives import ArchiveStore
 from bigzip.database.engine import open_database
 from bigzip.database.tokens import TokenStore
+from bigzip.planned import Plan
 from bigzip.server.access import Access
+from bigzip.server.download import Download, Outcome
 from bigzip.server.kept import KeptArchives
 from bigzip.server.manifests import ManifestReader
 from bigzip.server.planning import Planner
 from bigzip.server.settings import Settings
+from bigzip.server.streams import Streams
 from bigzip.survey.index import SurveyIndex
 
 
@@ -28,8 +33,31 @@ class Service:
         self.access = Access(settings, TokenStore(engine))
         self.manifests = ManifestReader(settings, index)
         self.archives = KeptArchives(settings, ArchiveStore(engine), index)
+        self.streams = Streams(settings.limits)
 
     def is_secure(self, request: Request) -> bool:
         """Whether the client came by HTTPS."""
         public = self.settings.public_url
         return request.url.scheme == "https" or (public is not None and public.startswith("https:"))
+
+    def download(
+        self,
+        request: Request,
+        plan: Plan,
+        filename: str,
+        *,
+        most_of_owner: int | None = None,
+        on_abort: Callable[[], None] | None = None,
+        on_end: Callable[[Outcome], None] | None = None,
+    ) -> Download:
+        """The response with an archive's bytes; arguments as of `Download`."""
+        return Download(
+            request,
+            plan,
+            filename,
+            streams=self.streams,
+            limits=self.settings.limits,
+            most_of_owner=most_of_owner,
+            on_abort=on_abort,
+            on_end=on_end,
+        )

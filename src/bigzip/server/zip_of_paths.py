@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from bigzip.contrib.starlette import ZipResponse
 from bigzip.database.tokens import Scope
 from bigzip.server.paths import requested_paths, zip_name
 from bigzip.server.planning import Wanted
@@ -32,11 +31,17 @@ def zip_routes(service: Service) -> APIRouter:
         filename: Annotated[str | None, Query(max_length=255, description="The name to save it under.")] = None,
     ) -> Response:
         """A ZIP of files under the served root, at once. Range, If-Range and If-None-Match are honoured."""
-        await service.access.caller(request, Scope.FILES)
+        caller = await service.access.caller(request, Scope.FILES)
         paths = requested_paths(request)
         wanted = Wanted(tuple(paths), method, level, symlinks, collisions)
         plan = await planner.plan(wanted, request.method, request.headers)
         name = filename or zip_name(paths, service.settings)
-        return ZipResponse(request, plan, name, on_abort=partial(planner.forget, plan))
+        return service.download(
+            request,
+            plan,
+            name,
+            most_of_owner=caller.limits.get("streams"),
+            on_abort=partial(planner.forget, plan),
+        )
 
     return router
