@@ -26,6 +26,7 @@ export function startBar(selection, share) {
     clearTimeout(timer);
     if (selection.count === 0) return;
     byId("bar-facts").classList.add("is-busy");
+    byId("bar-how").textContent ||= "Working out the exact size\u2026";
     timer = setTimeout(preview, PAUSE_MILLISECONDS);
   }
 
