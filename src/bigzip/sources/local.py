@@ -127,6 +127,23 @@ class LocalDirectory:
         except (OSError, SourceMissing, SourceReadError):
             return False
 
+    def plain_file(self, path: str) -> os.stat_result | None:
+        """The status of a regular file that may be read and that no symbolic link is on the way to; else None.
+
+        As cheap as `read_whole` for files of one directory one after the other; for one thread at a time.
+        """
+        try:
+            parent, name = self._parent_of(path)
+            status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+            # Who may read is asked each time: a service may drop its privileges after it was imported.
+            if stat.S_ISREG(status.st_mode) and (
+                os.geteuid() == 0 or os.access(name, os.R_OK, dir_fd=parent, effective_ids=True)
+            ):
+                return status
+        except (OSError, SourceMissing, SourceReadError):
+            pass
+        return None
+
     def _parent_of(self, path: str) -> tuple[int, str]:
         """A descriptor of the directory that holds `path`, the last of which is kept open, and the name in it."""
         if "\0" in path:

@@ -92,6 +92,7 @@ class _Expansion:
         self._table = EntryTable(requests.connections)
         self._problems: list[EntryProblem] = []
         self._plain_place = ""
+        self._beneath: dict[str, LocalDirectory] = {}
         # One tree, whose names stay as they are, has no collisions where no directory has two names that fold to one.
         self.names_differ = (
             len(requests) == 1 and requests.base(0).root.startswith(REQUEST_ROOT) and not is_url_request(requests, 0)
@@ -100,14 +101,18 @@ class _Expansion:
     def table(self) -> EntryTable:
         if all(self._is_plain(row) for row in range(len(self._requests))):
             return self._requests
-        with closing(Looks(self._requests)) as looks:
-            for row in range(len(self._requests)):
-                if is_url_request(self._requests, row):
-                    self._add_url(row, looks)
-                elif self._requests.base(row).root.startswith(REQUEST_ROOT):
-                    self._add_path(row)
-                else:
-                    self._add_row(row)
+        try:
+            with closing(Looks(self._requests)) as looks:
+                for row in range(len(self._requests)):
+                    if is_url_request(self._requests, row):
+                        self._add_url(row, looks)
+                    elif self._requests.base(row).root.startswith(REQUEST_ROOT):
+                        self._add_path(row)
+                    else:
+                        self._add_row(row)
+        finally:
+            for directory in self._beneath.values():
+                directory.close()
         missing = [problem for problem in self._problems if problem.missing]
         refused = [problem for problem in self._problems if not problem.missing]
         if refused or (missing and not self._policies.skip_missing):
@@ -281,6 +286,8 @@ class _Expansion:
         bounds = asked_root(requests, row)
         if name and self._excluded(name):
             return
+        if bounds and name and self._add_plain_file(row, bounds, path, name):
+            return
         try:
             if bounds == NOWHERE:
                 raise SourceMissing("is not there, or may not be read")
@@ -318,6 +325,20 @@ class _Expansion:
                 self._policies.check_count(len(self._table))
         finally:
             directory.close()
+
+    def _add_plain_file(self, row: int, bounds: str, path: str, name: str) -> bool:
+        """Add the one file at a path, as most rows of manifests ask for; False where there is something else."""
+        if bounds == NOWHERE or not all(part not in ("", ".", "..") for part in path.split("/")):
+            return False
+        directory = self._beneath.get(bounds)
+        if directory is None:
+            directory = self._beneath[bounds] = LocalDirectory(os.path.realpath(bounds))
+        status = directory.plain_file(path)
+        if status is None:
+            return False
+        self._add_found(row, directory, Found("", path, status), name)
+        self._policies.check_count(len(self._table))
+        return True
 
     def _look_for_twins(self, siblings: list[str]) -> None:
         if self.names_differ:
