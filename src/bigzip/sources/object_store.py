@@ -414,9 +414,13 @@ class ObjectRoot:
 
         found = try_again(look, self._bucket.retry)
         start = len(prefix)
+        prefixes = {f"{below[start:]}/" for below in found["common_prefixes"]}
         objects = [(meta["path"][start:], _facts(meta)) for meta in found["objects"]]
+        # Some tools mark a directory by an empty object of its name.
         children = [Child(name, facts.size or 0, facts.modified) for name, facts in objects]
-        return children + [Child(f"{below[start:]}/", 0, None) for below in found["common_prefixes"]]
+        return [one for one in children if one.size or f"{one.name}/" not in prefixes] + [
+            Child(name, 0, None) for name in prefixes
+        ]
 
     def paths(self, path: str) -> Generator[tuple[str, SourceFacts], None, None]:
         """The keys beneath a path, relative to it and as obstore shows them: without a slash at their ends.

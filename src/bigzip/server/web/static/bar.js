@@ -39,8 +39,8 @@ export function startBar(selection, share) {
       byId("fact-entries").textContent = number(facts.entries);
       byId("fact-data").textContent = facts.data_bytes === null ? "unknown" : size(facts.data_bytes);
       const exact = facts.content_length;
-      byId("fact-zip").replaceChildren(...(exact === null ? ["not known yet"] : [size(exact),
-        element("small", {}, counted(exact, "byte", "bytes"))]));
+      byId("fact-zip").replaceChildren(...(exact === null ? ["not known yet"] : [size(exact)]));
+      if (exact >= 1000) byId("fact-zip").append(element("small", {}, counted(exact, "byte", "bytes")));
       how.textContent = facts.delivery_reason;
       how.classList.remove("is-error");
     } catch (error) {
