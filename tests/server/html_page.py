@@ -16,7 +16,9 @@ class Page(HTMLParser):
         self.attributes: set[str] = set()
         self.links: dict[str, str] = {}
         self.stylesheets: list[str] = []
+        self.modules: list[str] = []
         self.names: list[str] = []
+        self.inputs: list[dict[str, str | None]] = []
         self._href: str | None = None
         self._is_name = False
         self.url = str(response.url)
@@ -28,15 +30,29 @@ class Page(HTMLParser):
         assert len(fields) == len(attributes), attributes
         self.elements.add(tag)
         self.attributes |= fields.keys()
-        if tag == "a":
+        if tag == "a" and not (fields["href"] or "").startswith("#"):
             self._href = urljoin(self.url, fields["href"])
             self.links[self._href] = fields.get("rel") or ""
-        if tag == "link":
+        if tag == "link" and fields["rel"] == "stylesheet":
             self.stylesheets.append(urljoin(self.url, fields["href"]))
+        if tag == "script" or fields.get("rel") == "modulepreload":
+            self.modules.append(urljoin(self.url, fields.get("src") or fields.get("href")))
+        if tag == "input":
+            self.inputs.append(fields)
         if tag == "td":
             self._is_name = fields.get("class") == "name"
             if self._is_name:
                 self.names.append("")
+
+    @property
+    def boxes(self) -> list[dict[str, str | None]]:
+        """The checkboxes of the rows."""
+        return [fields for fields in self.inputs if fields["type"] == "checkbox" and fields.get("id") != "tick-all"]
+
+    @property
+    def next(self) -> str | None:
+        """The link to the next page."""
+        return next((link for link, kind in self.links.items() if kind == "next"), None)
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "td":

@@ -91,7 +91,7 @@ def _free_port() -> int:
 
 def _answers(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/style.css", timeout=20).status_code == HTTP_OK
+        return httpx.get(f"http://127.0.0.1:{port}/static/style.css", timeout=20).status_code == HTTP_OK
     except httpx.TransportError:
         return False
 

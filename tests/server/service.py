@@ -133,7 +133,7 @@ def _port(process: "subprocess.Popen[bytes]", log: Path) -> int:
 
 
 def _answers(service: Service) -> bool:
-    return httpx.get(service.url + "/style.css", timeout=20).status_code == 200
+    return httpx.get(service.url + "/static/style.css", timeout=20).status_code == 200
 
 
 def _open_files(process_id: int) -> Iterator[str]:

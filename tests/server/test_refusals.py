@@ -185,7 +185,7 @@ def test_a_bad_page_number_is_refused(number: str, service: Service) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
-@pytest.mark.parametrize("target", ["/v1/zip?path=plain", "/", "/style.css"])
+@pytest.mark.parametrize("target", ["/v1/zip?path=plain", "/", "/static/style.css"])
 def test_other_methods_are_refused(method: str, target: str, service: Service) -> None:
     response = httpx.request(method, service.url + target)
     assert response.status_code == HTTPStatus.METHOD_NOT_ALLOWED

@@ -16,6 +16,7 @@ from bigzip.server.problems import add_error_handlers
 from bigzip.server.service import Service
 from bigzip.server.sessions import session_routes
 from bigzip.server.settings import Settings
+from bigzip.server.web.errors import show_errors_to_browsers
 from bigzip.server.web.routes import web_routes
 from bigzip.server.zip_of_paths import zip_routes
 
@@ -41,6 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
     for routes in (archive_routes, download_routes, zip_routes, session_routes, web_routes):
         app.include_router(routes(service))
     add_error_handlers(app, settings.roots)
+    show_errors_to_browsers(app)
     return app
 
 

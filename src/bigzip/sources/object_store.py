@@ -25,6 +25,7 @@ from obstore.exceptions import (
 from obstore.store import AzureStore, GCSStore, ObjectStore
 
 from bigzip.errors import InputError, SourceChanged, SourceError, SourceMissing, SourceReadError, printable
+from bigzip.sources.object_listing import Child, Children, Pages, page_of
 from bigzip.sources.retry import Interrupted, RetryPolicy, read_on, try_again
 from bigzip.sources.s3 import S3
 from bigzip.sources.source import READ_SIZE, SourceFacts
@@ -85,14 +86,18 @@ class Checksums(Protocol):
 class Bucket:
     """A bucket that can be read; for any number of threads."""
 
-    def __init__(self, store: ObjectStore, checksums: Checksums | None, retry: RetryPolicy) -> None:
+    def __init__(
+        self, store: ObjectStore, checksums: Checksums | None, pages: Pages | None, retry: RetryPolicy
+    ) -> None:
         """Args:
         store: one that tries each request once: what breaks off is read on from there by ours.
         checksums: where there are any.
+        pages: where the store can list a page at a time, which obstore cannot.
         retry: how often to try again.
         """
         self.store = store
         self.checksums = checksums
+        self.pages = pages
         self.retry = retry
 
 
@@ -123,7 +128,7 @@ def open_bucket(
     make = partial(_other_store, location, config) if s3 is None else s3.store
     options = _options(proxy, timeout)
     try:
-        return Bucket(make(options), s3, retry)
+        return Bucket(make(options), s3, s3, retry)
     except (BaseError, ValueError, TypeError) as error:
         problem = "a setting is not known" if isinstance(error, UnknownConfigurationKeyError) else "cannot be reached"
         raise InputError(f"{location.store}: {problem}: {_first_line(error)}") from error
@@ -340,15 +345,15 @@ class ObjectRoot:
         """As `Listable.listed`, in the store's order, a page in memory at a time."""
         start = len(self._prefix)
         with ThreadPoolExecutor(_LOOKS_AT_ONCE, thread_name_prefix="bigzip markers") as threads:
-            for page in self._pages():
+            for page in self._pages(self._prefix.rstrip("/")):
                 paths = [meta["path"][start:] for meta in page]
                 empty = [path for path, meta in zip(paths, page, strict=True) if path and meta["size"] == 0]
-                is_marker = dict(zip(empty, threads.map(self._is_marker, empty), strict=True))
+                is_marker = dict(zip(empty, threads.map(self.is_marker, empty), strict=True))
                 for path, meta in zip(paths, page, strict=True):
                     yield f"{path}/" if is_marker.get(path) else path, _facts(meta)
 
-    def _pages(self) -> Iterator[Sequence[Any]]:
-        """What the store lists, listed anew where that breaks off.
+    def _pages(self, prefix: str) -> Iterator[Sequence[Any]]:
+        """What the store lists beneath a prefix, listed anew where that breaks off.
 
         Beginning behind the last key would do for a store that lists keys in order; not all do.
         """
@@ -356,7 +361,7 @@ class ObjectRoot:
         while True:
             try:
                 position = 0
-                for page in self._listing():
+                for page in self._listing(prefix):
                     position += len(page)
                     known = seen - (position - len(page))
                     if 0 < known <= len(page) and page[known - 1]["path"] != last:
@@ -372,11 +377,11 @@ class ObjectRoot:
             else:
                 return
 
-    def _listing(self) -> Iterator[Sequence[Any]]:
+    def _listing(self, prefix: str) -> Iterator[Sequence[Any]]:
         with _translated():
-            yield from obstore.list(self._bucket.store, self._prefix.rstrip("/") or None, chunk_size=_LISTED_AT_ONCE)
+            yield from obstore.list(self._bucket.store, prefix or None, chunk_size=_LISTED_AT_ONCE)
 
-    def _is_marker(self, path: str) -> bool:
+    def is_marker(self, path: str) -> bool:
         """Whether an empty object that was listed is there only with a slash, which listings do not show."""
         try:
             self.source(path).facts()
@@ -384,23 +389,47 @@ class ObjectRoot:
             return True
         return False
 
-    def children(self, path: str) -> tuple[list[str], dict[str, SourceFacts]]:
-        """What is right beneath a path: names of prefixes, and objects by name.
+    def children(self, path: str, cursor: str, count: int) -> Children:
+        """A page of what is right beneath a path.
+
+        Args:
+            path: relative to the root; "" for the root itself.
+            cursor: as the page before told it; "" for the first page.
+            count: how many at most.
 
         Raises:
             SourceMissing, SourceReadError: as `listed`.
         """
-        prefix = (self._prefix + path).rstrip("/")
-        start = len(prefix) + 1 if prefix else 0
+        prefix = f"{self._prefix}{path}".rstrip("/")
+        prefix = f"{prefix}/" if prefix else ""
+        pages = self._bucket.pages
+        if pages is None:
+            return page_of(self._all_children(prefix), cursor, count)
+        return pages.children(prefix, cursor, count)
 
+    def _all_children(self, prefix: str) -> list[Child]:
         def look() -> Any:
             with _translated():
-                return obstore.list_with_delimiter(self._bucket.store, prefix or None)
+                return obstore.list_with_delimiter(self._bucket.store, prefix.rstrip("/") or None)
 
         found = try_again(look, self._bucket.retry)
-        objects = {meta["path"][start:]: _facts(meta) for meta in found["objects"]}
-        objects.pop("", None)  # stands for the path itself
-        return [below[start:] for below in found["common_prefixes"]], objects
+        start = len(prefix)
+        objects = [(meta["path"][start:], _facts(meta)) for meta in found["objects"]]
+        children = [Child(name, facts.size or 0, facts.modified) for name, facts in objects]
+        return children + [Child(f"{below[start:]}/", 0, None) for below in found["common_prefixes"]]
+
+    def paths(self, path: str) -> Generator[tuple[str, SourceFacts], None, None]:
+        """The keys beneath a path, relative to it and as obstore shows them: without a slash at their ends.
+
+        Raises:
+            SourceMissing, SourceReadError: as `listed`.
+        """
+        prefix = f"{self._prefix}{path}".rstrip("/")
+        start = len(prefix) + 1 if prefix else 0
+        for page in self._pages(prefix):
+            for meta in page:
+                if below := meta["path"][start:]:
+                    yield below, _facts(meta)
 
     def close(self) -> None:
         """Nothing: connections belong to the bucket."""

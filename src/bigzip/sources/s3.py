@@ -15,7 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from obstore.store import S3Store
 
 from bigzip.codecs.checksum import crc32, crc32_combine
-from bigzip.errors import InputError
+from bigzip.errors import InputError, SourceMissing, SourceReadError
+from bigzip.sources.object_listing import Child, Children
 from bigzip.sources.url import without_urls
 
 _AWS: Final = (".amazonaws.com", ".amazonaws.com.cn")
@@ -31,6 +32,8 @@ _GIVE_UP_AFTER: Final = 16
 """Objects in a row without a checksum, after which small ones are asked about no more: reading them costs as much."""
 _SMALL: Final = 8 << 20
 _PARTS_AT_ONCE: Final = 1_000
+_LISTED_AT_ONCE: Final = 1_000
+_ABSENT: Final = ("NoSuchBucket", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403", "404")
 
 
 class S3:
@@ -118,6 +121,29 @@ class S3:
             return region
         headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         return str(headers.get("x-amz-bucket-region", region))
+
+    def children(self, prefix: str, cursor: str, count: int) -> Children:
+        """As `Pages.children`."""
+        # The store's own token, for not all stores list in the order of keys, by which one could begin behind a key.
+        token = {"ContinuationToken": cursor} if cursor else {}
+        try:
+            answer = self._client.list_objects_v2(
+                Bucket=self._bucket, Prefix=prefix, Delimiter="/", MaxKeys=min(count, _LISTED_AT_ONCE), **token
+            )
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in _ABSENT:
+                raise SourceMissing("may not be read with these credentials, or is not there") from error
+            raise SourceReadError(f"cannot be listed: {without_urls(str(error))}") from error
+        except BotoCoreError as error:
+            raise SourceReadError(f"cannot be listed: {without_urls(str(error))}") from error
+        objects, prefixes = answer.get("Contents", []), answer.get("CommonPrefixes", [])
+        found = [Child(one["Key"], one["Size"], int(one["LastModified"].timestamp())) for one in objects]
+        found += [Child(one["Prefix"], 0, None) for one in prefixes]
+        found = [child for child in found if child.name.startswith(prefix)]  # whatever the cursor said
+        found.sort(key=lambda child: child.name)
+        named = [child._replace(name=child.name.removeprefix(prefix)) for child in found if child.name != prefix]
+        more = answer.get("NextContinuationToken") if answer.get("IsTruncated") else None
+        return Children(named, more, bool(found) or bool(cursor))
 
     def crc32(self, key: str, size: int, version: str) -> int | None:
         """The CRC-32 that S3 has of a version of an object; None where it has none, or cannot be asked."""

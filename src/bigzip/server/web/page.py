@@ -1,225 +1,186 @@
-"""The web page: a directory beneath the root, with a link to the ZIP of everything in it."""
+"""The pages as HTML: a directory, what a search found, signing in, an error."""
 
-import os
-import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
-from importlib.resources import files
-from typing import Final
-from urllib.parse import quote, urlencode
+from mimetypes import guess_type
+from typing import Any, Final
 
-from bigzip.errors import EntryProblem, InputError, PlanRefused, SourceMissing, SourceReadError
-from bigzip.server.settings import Settings
-from bigzip.sources.connections import Connections
-from bigzip.sources.local import LocalDirectory
-from bigzip.sources.roots import NOWHERE, Place
-from bigzip.sources.source import READ_SIZE
-from bigzip.sources.url import is_in_store
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-STYLE: Final = files("bigzip.server.web").joinpath("static", "style.css").read_text("utf-8")
+from bigzip.server.web.links import page_link, shown, why_no_field, zip_link
+from bigzip.server.web.listing import Item, Listing
+from bigzip.server.web.search import MOST_HITS, Hits, Stop
+from bigzip.server.web.static_files import STATIC_FILES
+
+_ARCHIVES: Final = (".zip", ".gz", ".tar", ".7z", ".xz", ".zst", ".bz2", ".rar", ".tgz")
+_KINDS: Final = ("image", "video", "audio", "text")
+_UNREADABLE: Final = "Its key has empty parts, or dots for parts: it has no path by which it can be asked for"
+_MODULES: Final = sorted(name for name in STATIC_FILES if name.endswith(".js") and name != "app.js")
+_EXPIRIES: Final = ((3_600, "1 hour"), (86_400, "1 day"), (604_800, "7 days"), (2_592_000, "30 days"))
+_THOUSAND: Final = 1000
+_ROUNDS_TO_THOUSAND: Final = 999.5
+_ROUNDS_TO_HUNDRED: Final = 99.95
+_STOPS: Final = {
+    Stop.HITS: f"Only the first {MOST_HITS} are shown. Search for more words, or in a folder further down.",
+    Stop.NAMES: "The search ended early, after {looked_at} names. Search in a folder further down.",
+    Stop.TIME: "The search ended early, after {looked_at} names: it would have taken long. "
+    "Search in a folder further down.",
+}
+_ADVICE: Final = {
+    400: "The address asks for something that cannot be done.",
+    401: "Sign in to see this.",
+    403: "This link or token does not reach that far. Links end when their time is over, or when they are withdrawn.",
+    404: "It may have been moved or deleted, or the address has a mistake in it.",
+    410: "It was there, and has been withdrawn.",
+    422: "Something that was asked for cannot be put into a ZIP.",
+    429: "There is too much going on at the moment. Wait a little, and try again.",
+    503: "It cannot be read at the moment. Wait a little, and try again.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One file or directory of a listing; size in bytes."""
+class Visitor:
+    """Who looks at a page."""
 
-    name: str
-    is_directory: bool
-    size: int
-    modified: int | None
-    """Seconds since 1970; None where nobody keeps it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """One page of a directory: directories first, then files, by name."""
-
-    root_name: str
-    path: str
-    items: list[Item]
-    count: int
-    number: int
-    pages: int
+    is_signed_in: bool
+    """Whether there is a session that can be ended."""
+    longest_seconds: int
+    """For which their archives can be kept."""
 
 
-def list_directory(settings: Settings, path: str, number: int) -> Listing:
-    """Page `number` (from 1) of the directory at `path`.
-
-    Raises:
-        PlanRefused: there is no such directory, or it may not be read.
-    """
-    roots = settings.roots
-    places = roots.places(path)
-    try:
-        if len(places) > 1 or places[0].name:
-            items = [Item(name=place.name, is_directory=True, size=0, modified=None) for place in places]
-            return _page_of(items, "bigzip", path, number, settings.entries_a_page)
-        (place,) = places
-        if place.root == NOWHERE:
-            raise SourceMissing("is not there")
-        root_name = "bigzip" if roots.has_names else os.path.basename(os.path.realpath(place.root)) or "root"
-        if is_in_store(place.root):
-            items = _objects(settings.connections, place)
-            if place.path and not items:
-                raise SourceMissing("is not there")
-            return _page_of(items, root_name, path, number, settings.entries_a_page)
-        return _local_page(place, root_name, path, number, settings.entries_a_page)
-    except SourceMissing as error:
-        problem = EntryProblem(
-            entry=path,
-            reason="is not there, or may not be read",
-            remedy="check the path and its permissions",
-            missing=True,
-        )
-        raise PlanRefused([problem]) from error
+def _icon(name: str) -> Markup:
+    return Markup('<svg class="icon" aria-hidden="true"><use href="#i-{}"/></svg>').format(name)
 
 
-def _local_page(place: Place, root_name: str, path: str, number: int, items_a_page: int) -> Listing:
-    directory = LocalDirectory(place.root)
-    try:
-        descriptor = directory.open_directory(place.path)
-        try:
-            with os.scandir(descriptor) as entries:
-                names = sorted((not e.is_dir(follow_symlinks=False), e.name) for e in entries)
-            number, pages, shown = _window(len(names), number, items_a_page)
-            items = [item for _, name in names[shown] if (item := _item(name, descriptor)) is not None]
-        finally:
-            os.close(descriptor)
-    finally:
-        directory.close()
-    return Listing(root_name=root_name, path=path, items=items, count=len(names), number=number, pages=pages)
+_environment: Final = Environment(
+    loader=PackageLoader("bigzip.server.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.globals["icon"] = _icon
 
 
-def _objects(connections: Connections, place: Place) -> list[Item]:
-    try:
-        prefixes, objects = connections.object_root(place.root, lambda: READ_SIZE).children(place.path)
-    except (InputError, SourceReadError) as error:
-        problem = EntryProblem(entry=f"{place.root}/{place.path}".rstrip("/"), reason=str(error), remedy="try again")
-        raise PlanRefused([problem]) from error
-    directories = [Item(name=name, is_directory=True, size=0, modified=None) for name in sorted(prefixes)]
-    files = [
-        Item(name=name, is_directory=False, size=facts.size or 0, modified=facts.modified)
-        for name, facts in sorted(objects.items())
-        if facts.size or name not in prefixes
-    ]
-    return directories + files
-
-
-def _page_of(items: list[Item], root_name: str, path: str, number: int, items_a_page: int) -> Listing:
-    number, pages, shown = _window(len(items), number, items_a_page)
-    return Listing(root_name=root_name, path=path, items=items[shown], count=len(items), number=number, pages=pages)
-
-
-def _window(count: int, number: int, items_a_page: int) -> tuple[int, int, slice]:
-    """Of `count` items: the page that is shown, how many pages there are, and which items it has."""
-    pages = max(1, -(-count // items_a_page))
-    number = min(number, pages)
-    return number, pages, slice((number - 1) * items_a_page, number * items_a_page)
-
-
-def render(listing: Listing) -> str:
-    """The page as HTML."""
-    here = [listing.root_name, *filter(None, listing.path.split("/"))]
-    rows = "".join(_row(listing.path, item) for item in listing.items)
-    if not rows:
-        rows = '<tr><td colspan="4">This directory is empty.</td></tr>'
-    title = escape(_shown("/".join(here)))
-    count = f"{listing.count:,} {'entry' if listing.count == 1 else 'entries'}"
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title} &ndash; bigzip</title>
-<link rel="stylesheet" href="/style.css">
-</head>
-<body>
-<main>
-<nav aria-label="Path">{_breadcrumbs(here)}</nav>
-<header>
-<h1>{escape(_shown(here[-1]))}</h1>
-<p class="actions"><a class="button" href="{_zip_link(listing.path, "store")}">Download as ZIP</a>
-<a class="button quiet" href="{_zip_link(listing.path, "auto")}">Smaller ZIP</a></p>
-<p class="note">{count}. A download that was cut can be resumed (<code>curl -C -</code>). The smaller ZIP is compressed;
-when it is large, its length is not known beforehand.</p>
-</header>
-<table>
-<thead><tr><th scope="col">Name</th><th scope="col" class="number">Size</th><th scope="col">Modified (UTC)</th>
-<th scope="col"><span class="hidden">ZIP</span></th></tr></thead>
-<tbody>{rows}</tbody>
-</table>
-{_pager(listing)}
-</main>
-</body>
-</html>
-"""
-
-
-def _item(name: str, descriptor: int) -> Item | None:
-    try:
-        status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-    except OSError:
-        return None  # deleted since the listing
-    return Item(
-        name=name,
-        is_directory=stat.S_ISDIR(status.st_mode),
-        size=status.st_size,
-        modified=status.st_mtime_ns // 1_000_000_000,
+def directory_page(listing: Listing, visitor: Visitor) -> str:
+    """The page of a directory."""
+    count = "" if listing.count is None else f"{listing.count:,} {'entry' if listing.count == 1 else 'entries'}"
+    turning = _numbered_pages(listing) if listing.number else _store_pages(listing)
+    problem = why_no_field(listing.path)
+    return _files(
+        root=listing.root_name,
+        path=listing.path,
+        visitor=visitor,
+        rows=[_row(item, None) for item in listing.items],
+        note=count or f"{len(listing.items):,} entries on this page; there are others",
+        whole=None if problem else (f"{listing.path}/" if listing.path else "."),
+        count=listing.count or 0,
+        **turning,
     )
 
 
-def _row(path: str, item: Item) -> str:
-    below = f"{path}/{item.name}" if path else item.name
-    shown = escape(_shown(item.name))
-    if item.is_directory:
-        name = f'<a href="{_page_link(below)}">{shown}/</a>'
-        size = ""
-    else:
-        name, size = shown, f'<span title="{item.size:,} bytes">{human_size(item.size)}</span>'
-    target = f"{below}/" if item.is_directory else below
-    label = escape(f"ZIP of {_shown(item.name)}", quote=True)
-    return (
-        f'<tr><td class="name">{name}</td><td class="number">{size}</td><td class="date">{_date(item.modified)}</td>'
-        f'<td><a href="{_zip_link(target, "store")}" aria-label="{label}">ZIP</a></td></tr>\n'
+def search_page(hits: Hits, visitor: Visitor) -> str:
+    """The page of what a search found."""
+    found = len(hits.items)
+    return _files(
+        root=hits.root_name,
+        path=hits.path,
+        visitor=visitor,
+        rows=[_row(item, hits) for item in hits.items],
+        note=f"{found:,} {'hit' if found == 1 else 'hits'} among {hits.looked_at:,} names",
+        search=shown(hits.search),
+        warning=_STOPS[hits.stop].format(looked_at=f"{hits.looked_at:,}") if hits.stop else "",
+        count=found,
     )
 
 
-def _breadcrumbs(here: list[str]) -> str:
-    links = []
-    for depth, name in enumerate(here[:-1]):
-        links.append(f'<a href="{_page_link("/".join(here[1 : depth + 1]))}">{escape(_shown(name))}</a> / ')
-    return "".join(links) + f'<span aria-current="page">{escape(_shown(here[-1]))}</span>'
+def login_page(after: str, *, failed: bool) -> str:
+    """The page to sign in on; `after` is where to go then."""
+    return _environment.get_template("login.html").render(title="Sign in", next=after, failed=failed)
 
 
-def _pager(listing: Listing) -> str:
-    if listing.pages == 1:
-        return ""
-    links = []
-    if listing.number > 1:
-        links.append(f'<a rel="prev" href="{_page_link(listing.path, listing.number - 1)}">Previous</a>')
-    links.append(f"Page {listing.number} of {listing.pages}")
-    if listing.number < listing.pages:
-        links.append(f'<a rel="next" href="{_page_link(listing.path, listing.number + 1)}">Next</a>')
-    return f'<nav aria-label="Pages" class="pager">{" ".join(links)}</nav>'
+def error_page(status: int, title: str, detail: str) -> str:
+    """The page that says what is wrong."""
+    advice = _ADVICE.get(status, "Something went wrong.")
+    values = {"status": status, "title": title, "advice": advice, "detail": shown(detail)}
+    return _environment.get_template("error.html").render(values)
 
 
-def _page_link(path: str, number: int = 1) -> str:
-    query = ({"path": path} if path else {}) | ({"page": str(number)} if number > 1 else {})
-    return escape(f"/?{_encoded(query)}" if query else "/", quote=True)
+def _files(*, root: str, path: str, visitor: Visitor, rows: list[dict[str, Any]], **more: Any) -> str:
+    here = [shown(name) for name in (root, *filter(None, path.split("/")))]
+    components = path.split("/") if path else []
+    links = [page_link("/".join(components[:depth])) for depth in range(len(components))]
+    values: dict[str, Any] = {
+        "title": "/".join(here),
+        "here": here,
+        "crumbs": [{"name": name, "link": link} for name, link in zip(here[:-1], links, strict=True)],
+        "path": path if why_no_field(path) is None else "",
+        "path_problem": why_no_field(path),
+        "page_link": page_link(path),
+        "zip_whole": zip_link(path, "store"),
+        "zip_smaller": zip_link(path, "auto"),
+        "rows": rows,
+        "is_empty": not rows,
+        "signed_in": visitor.is_signed_in,
+        "expiries": [(seconds, text) for seconds, text in _EXPIRIES if seconds <= visitor.longest_seconds],
+        "modules": _MODULES,
+        "search": "",
+        "warning": "",
+        "whole": None,
+        "is_paged": False,
+        "previous": None,
+        "previous_label": "Previous",
+        "next": None,
+        "page_note": "",
+    }
+    return _environment.get_template("files.html").render(values | more)
 
 
-def _zip_link(path: str, method: str) -> str:
-    return escape(f"/v1/zip?{_encoded({'path': path, 'method': method, 'collisions': 'rename'})}", quote=True)
+def _row(item: Item, hits: Hits | None) -> dict[str, Any]:
+    target = f"{item.path}/" if item.is_directory else item.path
+    where = item.path.rpartition("/")[0]
+    return {
+        "name": shown(item.name) or "/",
+        "icon": "folder" if item.is_directory else _kind(item.name),
+        "link": page_link(item.path) if item.is_directory and item.is_readable else None,
+        "zip": zip_link(target, "store") if item.is_readable else None,
+        "field": target,
+        "problem": why_no_field(item.path) if item.is_readable else _UNREADABLE,
+        "size": "" if item.is_directory else human_size(item.size),
+        "bytes": "" if item.is_directory else item.size,
+        "bytes_shown": f"{item.size:,}",
+        "date": _date(item.modified),
+        "where": "" if hits is None else shown(where) or hits.root_name,
+        "where_link": page_link(where),
+    }
 
 
-def _encoded(query: dict[str, str]) -> str:
-    return urlencode(query, errors="surrogateescape", safe="/", quote_via=quote)
+def _numbered_pages(listing: Listing) -> dict[str, Any]:
+    number = listing.number
+    return {
+        "is_paged": listing.pages > 1,
+        "previous": page_link(listing.path, number=number - 1) if number > 1 else None,
+        "next": page_link(listing.path, number=number + 1) if number < listing.pages else None,
+        "page_note": f"Page {number:,} of {listing.pages:,}",
+    }
 
 
-def _shown(name: str) -> str:
-    """A name as it can be shown: undecodable bytes and control characters become a replacement character."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in name)
+def _store_pages(listing: Listing) -> dict[str, Any]:
+    """Stores tell where the next page begins, and not where the one before did."""
+    return {
+        "is_paged": listing.next_cursor is not None or not listing.is_first,
+        "previous": None if listing.is_first else page_link(listing.path),
+        "previous_label": "First page",
+        "next": page_link(listing.path, cursor=listing.next_cursor) if listing.next_cursor else None,
+    }
+
+
+def _kind(name: str) -> str:
+    if name.lower().endswith(_ARCHIVES):
+        return "archive"
+    kind = (guess_type(f"x.{name.rpartition('.')[2]}")[0] or "").partition("/")[0]
+    return kind if kind in _KINDS else "file"
 
 
 def _date(seconds: int | None) -> str:
@@ -233,8 +194,10 @@ def _date(seconds: int | None) -> str:
 
 def human_size(size: float) -> str:
     """A size in bytes as people read it: `1.5 MB`; units of 1000."""
-    for unit in ("bytes", "kB", "MB", "GB", "TB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} PB"
+    if size < _THOUSAND:
+        return f"{size:.0f} {'byte' if size == 1 else 'bytes'}"
+    for unit in ("kB", "MB", "GB", "TB"):
+        size /= _THOUSAND
+        if size < _ROUNDS_TO_THOUSAND:
+            return f"{size:.1f} {unit}" if size < _ROUNDS_TO_HUNDRED else f"{size:.0f} {unit}"
+    return f"{size / _THOUSAND:.1f} PB"

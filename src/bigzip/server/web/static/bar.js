@@ -1,0 +1,90 @@
+// The bar of what is ticked: how much it is, how it will be delivered, and what can be done with it.
+
+import { ask, manifest } from "./api.js";
+import { say, sayProblem } from "./messages.js";
+import { byId, counted, element, number, size } from "./text.js";
+
+const PAUSE_MILLISECONDS = 250;
+const KEPT_SECONDS = 86400;
+const METHOD = "bigzip.method";
+
+export function startBar(selection, share) {
+  const bar = byId("bar");
+  const list = byId("list");
+  const methods = [...bar.querySelectorAll('input[name="how"]')];
+  let timer = 0;
+  let asking = new AbortController();
+
+  const method = () => methods.find((one) => one.checked).value;
+  const wanted = () => manifest(selection.paths, { method: method() });
+
+  function show() {
+    bar.hidden = selection.count === 0;
+    document.body.classList.toggle("has-bar", selection.count > 0);
+    byId("bar-count").textContent = selection.paths[0] === "." ? "Everything" : `${number(selection.count)} ticked`;
+    asking.abort();
+    clearTimeout(timer);
+    if (selection.count === 0) return;
+    byId("bar-facts").classList.add("is-busy");
+    byId("bar-how").textContent ||= "Working out the exact size\u2026";
+    timer = setTimeout(preview, PAUSE_MILLISECONDS);
+  }
+
+  async function preview() {
+    asking = new AbortController();
+    const { signal } = asking;
+    const how = byId("bar-how");
+    try {
+      const facts = await ask("POST", "/v1/archives/preview", { body: wanted(), signal });
+      byId("fact-entries").textContent = number(facts.entries);
+      byId("fact-data").textContent = facts.data_bytes === null ? "unknown" : size(facts.data_bytes);
+      const exact = facts.content_length;
+      byId("fact-zip").replaceChildren(...(exact === null ? ["not known yet"] : [size(exact),
+        element("small", {}, counted(exact, "byte", "bytes"))]));
+      how.textContent = facts.delivery_reason;
+      how.classList.remove("is-error");
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      for (const id of ["fact-entries", "fact-data", "fact-zip"]) byId(id).textContent = "\u2013";
+      how.textContent = error.message;
+      how.classList.add("is-error");
+      if (error.status === 401) sayProblem(error);
+    }
+    if (!signal.aborted) byId("bar-facts").classList.remove("is-busy");
+  }
+
+  async function download() {
+    const button = byId("download-ticked");
+    if (button.getAttribute("aria-busy") === "true") return;
+    button.setAttribute("aria-busy", "true");
+    try {
+      const made = await ask("POST", "/v1/archives", { body: { ...wanted(), expires_in: KEPT_SECONDS } });
+      location.assign(made.links.download);
+      say(`${made.name} is on its way. Archives shows how far it got.`);
+    } catch (error) {
+      sayProblem(error);
+    } finally {
+      button.removeAttribute("aria-busy");
+    }
+  }
+
+  for (const one of methods) {
+    one.checked = one.value === (sessionStorage.getItem(METHOD) ?? "store");
+    one.addEventListener("change", () => {
+      sessionStorage.setItem(METHOD, method());
+      show();
+    });
+  }
+  byId("bar-clear").addEventListener("click", () => {
+    selection.clear();
+    list?.focus();
+  });
+  byId("download-ticked").addEventListener("click", download);
+  byId("files")?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    download();
+  });
+  byId("share-ticked").addEventListener("click", () => share.paths(selection.paths, method()));
+  selection.addEventListener("change", show);
+  show();
+}
