@@ -130,3 +130,13 @@ def test_a_slice_can_be_added_to(entries: list[list[EncodedBlock]], more: list[E
     part.append(Form.DEFLATED, 3)
     assert list(part.blocks(len(part) - 1, len(more) * BLOCK_SIZE)) == more
     assert list(part.blocks(0, len(entries[0]) * BLOCK_SIZE)) == entries[0]
+
+
+@pytest.mark.parametrize("form", Form)
+def test_compresses_if_one_row_does(form: Form) -> None:
+    encoding = Encoding()
+    assert not encoding.compresses()
+    encoding.append(Form.STORED, 1)
+    encoding.append(form)
+    encoding.append(Form.STORED_BLOCKS)
+    assert encoding.compresses() is (form in (Form.DEFLATED, Form.STREAMED))

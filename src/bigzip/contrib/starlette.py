@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
+from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -32,10 +33,28 @@ class ResponseAborted(Exception):
     """The archive failed after its first bytes were sent; raised so that the server breaks the connection."""
 
 
-def problem(status: int, title: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """A problem document (RFC 9457)."""
+class Ending(Enum):
+    """How the sending of an archive's bytes ended."""
+
+    FINISHED = auto()
+    """All that were asked for were handed to the server."""
+    CLIENT_GONE = auto()
+    SOURCE_FAILED = auto()
+    CANCELLED = auto()
+    """By whoever runs the application; servers do so when they stop."""
+
+
+def problem(
+    status: int,
+    title: str,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    more: Mapping[str, object] | None = None,
+) -> JSONResponse:
+    """A problem document (RFC 9457), with `more` members than every one has."""
     return JSONResponse(
-        {"type": "about:blank", "title": title, "status": status, "detail": detail},
+        {"type": "about:blank", "title": title, "status": status, "detail": detail} | dict(more or {}),
         status_code=status,
         headers={"cache-control": "no-store"} | dict(headers or {}),
         media_type="application/problem+json",
@@ -64,6 +83,10 @@ class ZipResponse(Response):
         self._plan = plan
         self._request = request
         self._filename = filename or "archive.zip"
+        self.bytes_sent = 0
+        """The archive's bytes that the server has taken so far."""
+        self.ending: Ending | None = None
+        """How sending them ended; None before that, and where none were to be sent."""
         self.background = None
         self.body = b""
 
@@ -93,6 +116,10 @@ class ZipResponse(Response):
             refusal = problem(answered.status, answered.status.phrase, detail, dict(answered.headers))
             await refusal(scope, receive, send)
             return
+        await self.respond(answered, scope, receive, send)
+
+    async def respond(self, answered: Answer, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send an answer that is no refusal: its head, and its body where it has one."""
         await send(
             {
                 "type": "http.response.start",
@@ -100,30 +127,37 @@ class ZipResponse(Response):
                 "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answered.headers],
             }
         )
-        if answered.has_body:
-            await self._send_archive(answered, scope, receive, send)
-        else:
+        if not answered.has_body:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        try:
+            self.ending = await self._send_archive(answered, receive, send)
+        except (BigZipError, ResponseAborted) as error:
+            self.ending = Ending.SOURCE_FAILED
+            if self._on_abort is not None:
+                self._on_abort()
+            _logger.error("%s: aborted after %d bytes: %s", scope["path"], self.bytes_sent, error)
+            if not await _reset(scope):
+                raise ResponseAborted(str(error)) from error
+        except asyncio.CancelledError:
+            self.ending = Ending.CANCELLED
+            await _reset(scope)
+            raise
 
-    async def _send_archive(self, answered: Answer, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _send_archive(self, answered: Answer, receive: Receive, send: Send) -> Ending:
         disconnected = asyncio.create_task(_disconnect(receive))
-        sent = 0
         start, stop = answered.body or (0, None)
         try:
             async with aclosing(self._plan.aiter_bytes(start, stop)) as chunks:
                 async for chunk in chunks:
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                    sent += len(chunk)
-                    if disconnected.done():
-                        return
-            if stop is not None and sent != stop - start:
-                raise ResponseAborted(f"{sent} bytes were made instead of {stop - start}")
+                    if disconnected.done():  # then servers take bytes for nobody
+                        return Ending.CLIENT_GONE
+                    self.bytes_sent += len(chunk)
+            if stop is not None and self.bytes_sent != stop - start:
+                raise ResponseAborted(f"{self.bytes_sent} bytes were made instead of {stop - start}")
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except (BigZipError, ResponseAborted) as error:
-            if self._on_abort is not None:
-                self._on_abort()
-            _logger.error("%s: aborted after %d bytes: %s", scope["path"], sent, error)
-            await _abort(scope, error)
+            return Ending.CLIENT_GONE if disconnected.done() else Ending.FINISHED
         finally:
             disconnected.cancel()
 
@@ -133,12 +167,17 @@ async def _disconnect(receive: Callable[[], Awaitable[Message]]) -> None:
         pass
 
 
-async def _abort(scope: Scope, error: Exception) -> None:
-    """Break the connection in a way that the client sees: an early end would look like the end of the archive."""
+async def _reset(scope: Scope) -> bool:
+    """Break the connection in a way that the client sees: an early end would look like the end of the archive.
+
+    Returns:
+        Whether the server offers a way to.
+    """
     extensions = cast("dict[str, Any]", scope.get("extensions") or {})
-    abort = extensions.get(ABORT_EXTENSION)
-    if abort is None:
-        raise ResponseAborted(str(error)) from error
-    abort()
+    reset = extensions.get(ABORT_EXTENSION)
+    if reset is None:
+        return False
+    reset()
     await asyncio.sleep(0)  # the server takes note of the lost connection before it looks for the response's end
     await asyncio.sleep(0)
+    return True

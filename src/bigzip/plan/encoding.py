@@ -84,6 +84,11 @@ class Encoding:
         """Whether any row is `Form.STREAMED`, so that there is no layout."""
         return int(Form.STREAMED) in self._forms
 
+    def compresses(self) -> bool:
+        """Whether any row's data is compressed when the archive's bytes are made."""
+        forms = self._forms.tobytes()  # to look through a million bytes takes less than to look at each
+        return any(form.to_bytes(1, "little") in forms for form in (Form.DEFLATED, Form.STREAMED))
+
     def crc32(self, row: int) -> int | None:
         """The CRC-32 of the row's data, where it is known by now."""
         return self._crc32s[row] if self._crc32_known[row] else None

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from bigzip.contrib.starlette import ZipResponse
 from bigzip.server.paths import requested_paths, zip_name
 from bigzip.server.planning import Wanted
 from bigzip.server.service import Service
@@ -35,6 +34,6 @@ def zip_routes(service: Service) -> APIRouter:
         wanted = Wanted(tuple(paths), method, level, symlinks, collisions)
         plan = await planner.plan(wanted, request.method, request.headers)
         name = filename or zip_name(paths, service.settings)
-        return ZipResponse(request, plan, name, on_abort=partial(planner.forget, plan))
+        return service.download(request, plan, name, on_abort=partial(planner.forget, plan))
 
     return router
