@@ -5,8 +5,11 @@ from collections.abc import Callable
 from starlette.requests import Request
 
 from bigzip.planned import Plan
+from bigzip.server.counted_index import CountedIndex
 from bigzip.server.download import Download, Outcome
+from bigzip.server.metrics import Metrics
 from bigzip.server.planning import Planner
+from bigzip.server.readiness import Check, Readiness, root_checks
 from bigzip.server.settings import Settings
 from bigzip.server.streams import Streams
 
@@ -16,8 +19,13 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.planner = Planner(settings)
         self.streams = Streams(settings.limits)
+        self.metrics = Metrics(self.streams)
+        index = None if settings.index is None else CountedIndex(settings.index, self.metrics.looked_up)
+        self.planner = Planner(settings, index, self.metrics)
+        self.checks: dict[str, Check] = root_checks(settings, self.planner)
+        """What must do for the service to be ready, by name."""
+        self.readiness = Readiness(self.checks)
 
     def download(
         self,
