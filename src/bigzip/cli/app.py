@@ -19,6 +19,7 @@ from bigzip.errors import InputError, printable
 from bigzip.plan.entry import Form, Method
 from bigzip.plan.names import CollisionPolicy, NamePolicy
 from bigzip.progress import Progress
+from bigzip.server.logs import LogFormat
 from bigzip.sources.local_walk import SymlinkPolicy
 
 app = typer.Typer(
@@ -303,6 +304,9 @@ def serve(
         ),
     ] = None,
     use_index: Annotated[bool, typer.Option("--use-index/--no-index", help="Whether to remember them.")] = True,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Of the log on standard error: lines, or a JSON object for each.")
+    ] = LogFormat.TEXT,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line for each request.")] = False,
 ) -> None:
     """Serve the files of directories and object stores as ZIPs, with a web page to choose them. Ctrl-C ends it."""
@@ -329,4 +333,4 @@ def serve(
     shown = f"[{address[0]}]" if ":" in address[0] else address[0]
     hang_up_as_terminate()
     print_result(f"bigzip serves {printable(what)} at http://{shown}:{address[1]}/ (this machine only)")
-    run_service(settings, listener, quiet=quiet)
+    run_service(settings, listener, quiet=quiet, log_format=log_format)
