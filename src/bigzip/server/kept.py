@@ -119,6 +119,10 @@ class KeptArchives:
         self._remember((archive.id, newer.revision), known)
         return known
 
+    async def check(self) -> None:
+        """Ask the database something; raises where it does not answer."""
+        await self.in_thread(self.store.check)
+
     def forget(self, archive: StoredArchive) -> None:
         """Hold the plan in memory no longer."""
         self._plans.pop((archive.id, archive.revision), None)
