@@ -40,7 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         cleaning.cancel()
 
-    app = FastAPI(title="bigzip", version=bigzip.__version__, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(title="bigzip", version=bigzip.__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     for routes in (archive_routes, download_routes, zip_routes, session_routes, web_routes, operation_routes):
         app.include_router(routes(service))
     app.add_middleware(Requests, metrics=service.metrics)
