@@ -17,7 +17,7 @@ from reprlib import repr as short_repr
 from typing import Any, Final
 
 from bigzip.archive import Archive
-from bigzip.errors import InputError, ManifestError
+from bigzip.errors import InputError, LimitExceeded, ManifestError
 from bigzip.sources.url import is_url
 
 _FILE: Final = "file:"
@@ -101,6 +101,7 @@ def add_manifest(archive: Archive, manifest: Manifest, *, directory: str = "") -
 
     Raises:
         ManifestError: an entry is not as it should be; says which, and why.
+        LimitExceeded: there are more than the archive may have.
     """
     for where, value in manifest.entries:
         fields = _checked(value, _ENTRY_FIELDS, where)
@@ -114,6 +115,8 @@ def add_manifest(archive: Archive, manifest: Manifest, *, directory: str = "") -
         try:
             name = fields.pop("name", None)
             archive.add(place, name, **_arguments(fields))
+        except LimitExceeded:
+            raise
         except (InputError, OverflowError) as error:
             raise ManifestError(where, str(error)) from error
 

@@ -159,6 +159,8 @@ class Plan(FrozenPlan):
         parts = from_pieces(pieces, connections)
         plan = cls(parts.table, parts.encoding, parts.comment)
         plan.skip_missing = parts.skip_missing
+        if parts.etag is not None:  # which takes longer to compute, of a million entries, than all else
+            vars(plan)["etag"] = parts.etag
         return plan
 
     def _driver(

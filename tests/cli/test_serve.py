@@ -44,7 +44,7 @@ def test_requests_are_logged(here: Path) -> None:
         process.terminate()
         finished = finish(process)
     assert finished.status == 0
-    assert b'"GET / HTTP/1.1" 200' in finished.output
+    assert '"GET / HTTP/1.1" 200' in finished.errors
     assert "Traceback" not in finished.errors
 
 

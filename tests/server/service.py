@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 import httpx
 
 _ADDRESS: Final = re.compile(r"http://127\.0\.0\.1:(\d+)/")
+_ORDINARY: Final = re.compile(r"\S+Z INFO |bigzip serves |at http://")
 _LIMITED: Final = Path(__file__).with_name("limited_service.py")
 T = TypeVar("T")
 
@@ -40,7 +41,7 @@ class Service:
     def complaints(self) -> list[str]:
         """The lines of the log that are not about ordinary requests, starting and stopping."""
         lines = self.log.read_text("utf-8", "replace").splitlines()
-        return [line for line in lines if not line.startswith(("INFO: ", "bigzip serves ", "at http://"))]
+        return [line for line in lines if not _ORDINARY.match(line)]
 
     def open_sources(self) -> list[str]:
         """The files beneath the root that the service has open, and the root itself where that is open."""

@@ -93,10 +93,10 @@ class Exchange:
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Any) -> None:
+        await asyncio.sleep(0)  # as long as the client does not take it
         self.messages.append(message)
         if len(self.body) >= self._stop_after:
             self._stop()
-        await asyncio.sleep(0)
 
 
 def outcome(reason: Reason, bytes_sent: int, *, started_at_zero: bool = True, finished: bool = False) -> Outcome:
@@ -157,6 +157,14 @@ def test_a_download_that_is_refused_has_no_end(plan: Plan) -> None:
     asyncio.run(exchange.answer(plan, Streams(Limits(streams=0))))
     assert exchange.messages[0]["status"] == 503
     assert not exchange.outcomes
+
+
+def test_a_client_that_closes_when_it_has_all_has_finished(plan: Plan) -> None:
+    """It knows the length, and may be gone before the server has said that there is no more."""
+    length = plan.content_length or 0
+    exchange = Exchange(stop_after=length, stop=lambda: exchange.gone.set())
+    answered(exchange, plan)
+    assert exchange.outcomes == [outcome(Reason.FINISHED, length, finished=True)]
 
 
 def test_the_end_when_the_client_is_gone(plan: Plan) -> None:
@@ -261,6 +269,6 @@ def test_a_client_that_takes_a_little_now_and_then_is_not_idle(root: Path, tmp_p
         client.request(target)
         deadline = time.monotonic() + 3 * idle
         while time.monotonic() < deadline:
-            client.read(1 << 8)
+            client.read(1 << 4)
             other.request("/style.css", method="HEAD")
         assert running.open_sources()

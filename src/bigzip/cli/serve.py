@@ -15,6 +15,7 @@ from bigzip.cli.signals import hang_up_as_terminate
 from bigzip.cli.status import reporting
 from bigzip.cli.streams import print_result, say
 from bigzip.errors import InputError, printable
+from bigzip.server.logs import LogFormat
 
 if TYPE_CHECKING:
     from bigzip.database.tokens import Token, TokenStore
@@ -86,10 +87,14 @@ def serve(
     check_config: Annotated[
         bool, typer.Option("--check-config", help="Check the configuration, print what is in force, and end.")
     ] = False,
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option(help="Of the log on standard error: lines (text, by default), or a JSON object for each."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line for each request.")] = False,
 ) -> None:
     """Serve the files of directories and object stores as ZIPs, with a web page to choose them. Ctrl-C ends it."""
-    configuration = _configuration(config, host=host, port=port, database=database, index=index)
+    configuration = _configuration(config, host=host, port=port, database=database, index=index, log_format=log_format)
     with _needs("server"):
         from bigzip.database.engine import open_database
         from bigzip.database.tokens import TokenStore
@@ -114,7 +119,7 @@ def serve(
     whom = "this machine only" if is_loopback(configuration.host) else "with tokens"
     what = printable(settings.roots.described())
     print_result(f"bigzip serves {what} at http://{shown}:{address[1]}/ ({whom})")
-    run_service(settings, listener, quiet=quiet)
+    run_service(settings, listener, quiet=quiet, log_format=configuration.log_format)
 
 
 @token_app.command()

@@ -157,7 +157,7 @@ class ZipResponse(Response):
             if stop is not None and self.bytes_sent != stop - start:
                 raise ResponseAborted(f"{self.bytes_sent} bytes were made instead of {stop - start}")
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-            # Who knows the length, and has it all, may go without waiting for the end.
+            # Who knows the length may close the connection when all is there. Else the end is what was just sent.
             return Ending.CLIENT_GONE if stop is None and disconnected.done() else Ending.FINISHED
         finally:
             disconnected.cancel()

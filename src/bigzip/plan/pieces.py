@@ -17,7 +17,7 @@ from zlib_ng import zlib_ng
 
 from bigzip.errors import InputError, ManifestError
 from bigzip.plan.encoding import Encoding
-from bigzip.plan.frozen import FrozenPlan
+from bigzip.plan.frozen import WRITER_VERSION, FrozenPlan
 from bigzip.plan.table import Base, EntryTable
 from bigzip.sources.connections import Connections
 
@@ -37,6 +37,8 @@ class PlanParts(NamedTuple):
     encoding: Encoding
     comment: bytes
     skip_missing: bool
+    etag: str | None
+    """As it was computed; None where another version of the writer did so, which makes other bytes."""
 
 
 def to_pieces(plan: FrozenPlan, *, skip_missing: bool) -> Iterator[bytes]:
@@ -52,6 +54,8 @@ def to_pieces(plan: FrozenPlan, *, skip_missing: bool) -> Iterator[bytes]:
         "bigzip_plan_pieces": FORMAT_VERSION,
         "comment": plan.comment.decode("utf-8"),
         "skip_missing": skip_missing,
+        "writer": WRITER_VERSION,
+        "etag": plan.etag,
         "bases": list(map(list, plan.table.bases())),
         "columns": {name: [column.typecode, len(column)] for name, column in columns.items()},
     }
@@ -82,7 +86,8 @@ def from_pieces(pieces: Iterable[bytes], connections: Connections | None = None)
         bases = [Base(*base) for base in header["bases"]]
         table = EntryTable.from_columns(bases, columns, connections)
         encoding = Encoding.from_columns(columns)
-        return PlanParts(table, encoding, str(header["comment"]).encode("utf-8"), bool(header["skip_missing"]))
+        etag = header["etag"] if header["writer"] == WRITER_VERSION else None
+        return PlanParts(table, encoding, str(header["comment"]).encode("utf-8"), bool(header["skip_missing"]), etag)
     except _MALFORMED as error:
         raise ManifestError(_WHERE, "its pieces are not those that were kept") from error
 

@@ -12,7 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 import bigzip
 from bigzip.server.archives import archive_routes
 from bigzip.server.downloads import download_routes
+from bigzip.server.operations import operation_routes
 from bigzip.server.problems import add_error_handlers
+from bigzip.server.requests import Requests
 from bigzip.server.service import Service
 from bigzip.server.sessions import session_routes
 from bigzip.server.settings import Settings
@@ -38,9 +40,10 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         cleaning.cancel()
 
-    app = FastAPI(title="bigzip", version=bigzip.__version__, redoc_url=None, lifespan=lifespan)
-    for routes in (archive_routes, download_routes, zip_routes, session_routes, web_routes):
+    app = FastAPI(title="bigzip", version=bigzip.__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    for routes in (archive_routes, download_routes, zip_routes, session_routes, web_routes, operation_routes):
         app.include_router(routes(service))
+    app.add_middleware(Requests, metrics=service.metrics)
     add_error_handlers(app, settings.roots)
     show_errors_to_browsers(app)
     return app

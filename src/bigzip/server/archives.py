@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -28,7 +29,6 @@ from bigzip.server.documents import (
 )
 from bigzip.server.downloads import signed_link
 from bigzip.server.kept import Delivery
-from bigzip.server.manifests import Order
 from bigzip.server.service import Service
 
 _MAX_LISTED: Final = 100
@@ -70,7 +70,7 @@ class _Archives:
         caller = await self._service.access.caller(request, Scope.ARCHIVES)
         key = request.headers.get("idempotency-key")
         if key is None:
-            archive = await self._keep(caller, *await self._planned(request, caller))
+            archive = await self._keep(caller, await self._planned(request, caller))
         else:
             archive = await self._kept_once(request, caller, key)
         request.state.archive = archive.id
@@ -80,17 +80,17 @@ class _Archives:
     async def preview(self, request: Request) -> Preview:
         """What an archive of a manifest would be. Nothing is kept."""
         caller = await self._service.access.caller(request, Scope.ARCHIVES)
-        order, delivery = await self._planned(request, caller)
-        plan = delivery.plan
+        planned = await self._planned(request, caller)
+        plan = planned.delivery.plan
         return Preview(
-            name=order.archive.name,
+            name=planned.name,
             entries=len(plan.entries),
             data_bytes=plan.data_bytes,
             content_length=plan.content_length,
             etag=plan.etag,
             resumable=plan.etag is not None,
             delivery="stream",
-            delivery_reason=delivery.reason,
+            delivery_reason=planned.delivery.reason,
         )
 
     async def recent(
@@ -140,17 +140,20 @@ class _Archives:
         link = await signed_link(self._service, request, archive, archive.expires, archive.name)
         return archive_document(archive, link)
 
-    async def _planned(self, request: Request, caller: Caller) -> tuple[Order, Delivery]:
+    async def _planned(self, request: Request, caller: Caller) -> "_Planned":
         order = await self._service.manifests.order(request, caller)
-        _check_name(order.archive.name)
+        _check_name(order.name)
         most = caller.least("archive_bytes", self._service.settings.limits.archive_bytes)
-        return order, await self._archives.planned(order.archive, most)
+        # What was asked for is given up once it is looked up: of a million entries, both would be in memory.
+        delivery = await self._archives.planned(order.asked.pop(), most)
+        return _Planned(name=order.name, expires_in=order.expires_in, fingerprint=order.fingerprint, delivery=delivery)
 
-    async def _keep(self, caller: Caller, order: Order, delivery: Delivery) -> StoredArchive:
+    async def _keep(self, caller: Caller, planned: "_Planned") -> StoredArchive:
+        delivery = planned.delivery
         plan = delivery.plan
         new = NewArchive(
             owner=caller.owner,
-            name=order.archive.name,
+            name=planned.name,
             entries=len(plan.entries),
             data_bytes=plan.data_bytes,
             content_length=plan.content_length,
@@ -158,9 +161,9 @@ class _Archives:
             delivery=delivery.kind,
             delivery_reason=delivery.reason,
             max_streams=caller.limits.get("streams"),
-            expires=int(time.time()) + order.expires_in,
+            expires=int(time.time()) + planned.expires_in,
         )
-        return await self._archives.in_thread(lambda: self._store.add(new, plan.to_pieces()))
+        return await self._archives.keep(new, plan)
 
     async def _kept_once(self, request: Request, caller: Caller, key: str) -> StoredArchive:
         """The archive that a request with an idempotency key leads to, now or before."""
@@ -175,9 +178,9 @@ class _Archives:
         if before is not None:
             return await self._kept_before(request, *before)
         try:
-            order, delivery = await self._planned(request, caller)
-            archive = await self._keep(caller, order, delivery)
-            await in_thread(partial(self._store.keep_key, caller.owner, key, order.fingerprint, archive))
+            planned = await self._planned(request, caller)
+            archive = await self._keep(caller, planned)
+            await in_thread(partial(self._store.keep_key, caller.owner, key, planned.fingerprint, archive))
         except BaseException:
             await asyncio.shield(in_thread(partial(self._store.release_key, caller.owner, key)))
             raise
@@ -192,6 +195,16 @@ class _Archives:
             detail = "The archive that this Idempotency-Key led to was deleted; take a new key."
             raise HTTPException(HTTPStatus.CONFLICT, detail)
         return archive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planned:
+    """An archive that is about to be kept."""
+
+    name: str
+    expires_in: int
+    fingerprint: str
+    delivery: Delivery
 
 
 def _check_name(name: str) -> None:

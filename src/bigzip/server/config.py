@@ -5,7 +5,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -14,6 +14,7 @@ from pydantic_settings.exceptions import SettingsError
 from bigzip.errors import InputError, printable
 from bigzip.server.limits import Limits
 from bigzip.server.links import KeyFile, parse_keys
+from bigzip.server.logs import LogFormat
 from bigzip.server.settings import Settings, default_database
 from bigzip.sources.connections import Connections
 from bigzip.sources.roots import RootArgument, Roots
@@ -51,7 +52,7 @@ class Configuration(BaseSettings):
     index: str = Field(default_factory=default_path)
     link_keys_file: str | None = None
     link_keys: SecretStr | None = None
-    log_format: Literal["text", "json"] = "text"
+    log_format: LogFormat = LogFormat.TEXT
     survey_limit: int = Field(default=64 << 20, ge=0)
     archive_seconds: int = Field(default=_DAY, ge=60)
     max_archive_seconds: int = Field(default=30 * _DAY, ge=60)

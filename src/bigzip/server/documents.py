@@ -188,3 +188,10 @@ PROBLEM: Final[dict[str, Any]] = {
         }
     },
 }
+_ZIP: Final[dict[str, Any]] = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
+ZIP_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "The whole archive. HEAD answers with the same headers.", "content": _ZIP},
+    206: {"description": "The range that was asked for.", "content": _ZIP},
+    304: {"description": "The archive is the one that the client has."},
+    **dict.fromkeys((400, 401, 403, 404, 412, 416, 422, 429, 503, 505), PROBLEM),
+}

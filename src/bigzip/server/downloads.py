@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from bigzip.database.archives import StoredArchive
 from bigzip.errors import SourceMissing
-from bigzip.server.documents import PROBLEM
+from bigzip.server.documents import ZIP_RESPONSES
 from bigzip.server.links import LinkTerms, is_time, link_query
 from bigzip.server.service import Service
 
@@ -30,10 +30,11 @@ async def signed_link(service: Service, request: Request, archive: StoredArchive
 
 def download_routes(service: Service) -> APIRouter:
     """The route that signed links lead to."""
-    router = APIRouter(prefix="/v1/archives", tags=["archives"], responses={403: PROBLEM, 416: PROBLEM, 503: PROBLEM})
+    router = APIRouter(prefix="/v1/archives", tags=["archives"])
     archives = service.archives
 
-    @router.api_route("/{identity}/download", methods=["GET", "HEAD"], response_class=Response)
+    @router.head("/{identity}/download", response_class=Response, include_in_schema=False)
+    @router.get("/{identity}/download", response_class=Response, responses=ZIP_RESPONSES)
     async def download(
         request: Request,
         identity: str,

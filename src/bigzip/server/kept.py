@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from bigzip.archive import Archive
-from bigzip.database.archives import ArchiveStore, StoredArchive
+from bigzip.database.archives import ArchiveStore, NewArchive, StoredArchive
 from bigzip.errors import LimitExceeded, SourceMissing
 from bigzip.planned import Plan
 from bigzip.server.download import Outcome, Reason
@@ -68,6 +68,7 @@ class KeptArchives:
         """
         async with self._surveys:
             resolved = await self.in_thread(archive.resolve)
+            del archive
             size = resolved.total_size
             if max_bytes is not None and size is not None and size > max_bytes:
                 raise LimitExceeded(
@@ -83,6 +84,12 @@ class KeptArchives:
         if plan.content_length is not None:
             return Delivery(plan=plan, reason=_BLOCKS)
         return Delivery(plan=plan, reason=_STREAMED.format(limit=limit))
+
+    async def keep(self, new: NewArchive, plan: Plan) -> StoredArchive:
+        """Keep an archive, for all services with this database."""
+        archive = await self.in_thread(lambda: self.store.add(new, plan.to_pieces()))
+        self._remember((archive.id, archive.revision), plan)
+        return archive
 
     async def plan_of(self, archive: StoredArchive) -> Plan:
         """The plan of an archive that is kept; one that has no length yet, with what was learned since.
@@ -111,6 +118,10 @@ class KeptArchives:
             return plan if newer is None else await self._loaded(newer)
         self._remember((archive.id, newer.revision), known)
         return known
+
+    async def check(self) -> None:
+        """Ask the database something; raises where it does not answer."""
+        await self.in_thread(self.store.check)
 
     def forget(self, archive: StoredArchive) -> None:
         """Hold the plan in memory no longer."""

@@ -33,7 +33,9 @@ _DELIVERIES: Final = ("auto", "stream")
 class Order:
     """What a manifest asks for."""
 
-    archive: Archive
+    name: str
+    asked: list[Archive]
+    """The one archive, for whoever takes it out."""
     expires_in: int
     """Seconds."""
     fingerprint: str
@@ -105,7 +107,7 @@ class ManifestReader:
         )
         checked = Manifest(options={}, entries=map(self._checked, manifest.entries))
         add_manifest(archive, checked)
-        return Order(archive=archive, expires_in=expires_in, fingerprint=body.fingerprint())
+        return Order(name=archive.name, asked=[archive], expires_in=expires_in, fingerprint=body.fingerprint())
 
     def _checked(self, entry: tuple[str, Any]) -> tuple[str, Any]:
         """An entry of a manifest, whose source may be named here."""

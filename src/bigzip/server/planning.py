@@ -14,6 +14,7 @@ from bigzip.archive import Archive
 from bigzip.byterange import parse_range
 from bigzip.errors import UnsatisfiableRange
 from bigzip.planned import Plan
+from bigzip.server.metrics import Metrics
 from bigzip.server.plans import RecentPlans
 from bigzip.server.settings import Settings
 from bigzip.survey.index import SurveyIndex
@@ -35,8 +36,9 @@ class Wanted(NamedTuple):
 class Planner:
     """Makes plans for requests, and keeps recent ones."""
 
-    def __init__(self, settings: Settings, index: SurveyIndex | None) -> None:
+    def __init__(self, settings: Settings, index: SurveyIndex | None, metrics: Metrics) -> None:
         self._settings = settings
+        self._metrics = metrics
         self._plans = RecentPlans()
         self._remote = ThreadPoolExecutor(_REMOTE_THREADS, thread_name_prefix="bigzip looks of the service")
         self._index = index
@@ -50,11 +52,17 @@ class Planner:
         if (range_header := headers.get("range")) is not None:
             begun = self._plans.latest(wanted, headers.get("if-range"))
             if begun is not None and await self.in_thread(wanted.paths, partial(_still_holds, begun, range_header)):
+                self._metrics.plans_reused.inc()
                 return begun
         resolved = await self.in_thread(wanted.paths, self._archive(wanted).resolve)
         key = await asyncio.to_thread(resolved.identity)
         self._plans.answered(wanted, key)
-        return self._plans.get(key) or await self._new_plan(resolved, key, wanted, http_method)
+        if (kept := self._plans.get(key)) is not None:
+            self._metrics.plans_reused.inc()
+            return kept
+        plan = await self._new_plan(resolved, key, wanted, http_method)
+        self._metrics.plans_made.inc()
+        return plan
 
     async def in_thread(self, paths: Iterable[str], act: Callable[[], T]) -> T:
         """What `act` returns, done in a thread: in one of its own kind where it may wait for other machines."""
@@ -87,7 +95,9 @@ class Planner:
         else:
             # A HEAD reads no file: where the length needs a survey that nobody has paid for, it is left out.
             may_read = limit if http_method == "GET" else 0
-            plan = await self._plans.get_or_make(key, lambda: resolved.aplan_within(may_read), limit=may_read)
+            plan = await self._plans.get_or_make(
+                key, lambda: resolved.aplan_within(may_read, progress=self._metrics.surveying()), limit=may_read
+            )
         return plan or await resolved.aplan(survey="nothing")
 
 

@@ -2,13 +2,16 @@
 
 import ctypes
 import ipaddress
+import resource
 import socket
 from contextlib import suppress
+from math import ceil
 
 import uvicorn
 
 from bigzip.errors import InputError, OutputError
 from bigzip.server.app import create_app
+from bigzip.server.logs import LogFormat, configure_logs
 from bigzip.server.protocol import ResettableProtocol
 from bigzip.server.settings import Settings
 
@@ -18,6 +21,7 @@ _M_ARENA_MAX = -8
 _M_MMAP_THRESHOLD = -3
 _M_TRIM_THRESHOLD = -1
 _KEPT_SIZE = 8 << 20
+_MAX_FILES = 65_536
 
 
 def is_loopback(host: str) -> bool:
@@ -64,17 +68,37 @@ def _tune_heaps() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_SIZE)
 
 
-def serve(settings: Settings, listener: socket.socket, *, quiet: bool = False) -> None:
-    """Serve until the process is told to stop (SIGINT, SIGTERM)."""
+def _raise_file_limit() -> None:
+    """Let there be a descriptor or more for each connection and each file that is read: 1,024 are common."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MAX_FILES if most == resource.RLIM_INFINITY else min(most, _MAX_FILES)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
+def serve(
+    settings: Settings, listener: socket.socket, *, quiet: bool = False, log_format: LogFormat = LogFormat.TEXT
+) -> None:
+    """Serve until the process is told to stop (SIGINT, SIGTERM).
+
+    From then on nobody is let in. Downloads go on for as long as the limits say; those that are not done by then are
+    reset, and so are all at a second SIGINT.
+    """
     _tune_heaps()
+    _raise_file_limit()
+    configure_logs(log_format, quiet=quiet)
     config = uvicorn.Config(
         create_app(settings),
         http=ResettableProtocol,
         ws="none",
         lifespan="on",
-        log_level="warning" if quiet else "info",
+        log_config=None,
+        access_log=False,  # its lines have the query
         server_header=False,
-        timeout_graceful_shutdown=10,
+        # What a client says of its address and of HTTPS counts only where it comes from this machine's own proxy.
+        proxy_headers=True,
+        forwarded_allow_ips=["127.0.0.1", "::1"],
+        timeout_graceful_shutdown=ceil(settings.limits.shutdown_seconds),
     )
     with listener, suppress(KeyboardInterrupt):  # which uvicorn raises again once all is shut down
         uvicorn.Server(config).run(sockets=[listener])

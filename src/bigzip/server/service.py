@@ -9,13 +9,15 @@ from bigzip.database.engine import open_database
 from bigzip.database.tokens import TokenStore
 from bigzip.planned import Plan
 from bigzip.server.access import Access
+from bigzip.server.counted_index import CountedIndex
 from bigzip.server.download import Download, Outcome
 from bigzip.server.kept import KeptArchives
 from bigzip.server.manifests import ManifestReader
+from bigzip.server.metrics import Metrics
 from bigzip.server.planning import Planner
+from bigzip.server.readiness import Check, Readiness, root_checks
 from bigzip.server.settings import Settings
 from bigzip.server.streams import Streams
-from bigzip.survey.index import SurveyIndex
 
 
 class Service:
@@ -27,13 +29,18 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.streams = Streams(settings.limits)
+        self.metrics = Metrics(self.streams)
         engine = open_database(settings.database)
-        index = None if settings.index is None else SurveyIndex(settings.index)
-        self.planner = Planner(settings, index)
+        index = None if settings.index is None else CountedIndex(settings.index, self.metrics.looked_up)
+        self.planner = Planner(settings, index, self.metrics)
         self.access = Access(settings, TokenStore(engine))
         self.manifests = ManifestReader(settings, index)
         self.archives = KeptArchives(settings, ArchiveStore(engine), index)
-        self.streams = Streams(settings.limits)
+        self.checks: dict[str, Check] = root_checks(settings, self.planner)
+        """What must do for the service to be ready, by name."""
+        self.checks["database"] = self.archives.check
+        self.readiness = Readiness(self.checks)
 
     def is_secure(self, request: Request) -> bool:
         """Whether the client came by HTTPS."""

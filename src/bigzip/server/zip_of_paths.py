@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from bigzip.database.tokens import Scope
+from bigzip.server.documents import ZIP_RESPONSES
 from bigzip.server.paths import requested_paths, zip_name
 from bigzip.server.planning import Wanted
 from bigzip.server.service import Service
@@ -17,7 +18,8 @@ def zip_routes(service: Service) -> APIRouter:
     router = APIRouter(tags=["files"])
     planner = service.planner
 
-    @router.api_route("/v1/zip", methods=["GET", "HEAD"], response_class=Response)
+    @router.head("/v1/zip", response_class=Response, include_in_schema=False)
+    @router.get("/v1/zip", response_class=Response, responses=ZIP_RESPONSES)
     async def zip_of_files(
         request: Request,
         path: Annotated[  # noqa: ARG001 - for the documentation: FastAPI loses bytes that are not UTF-8

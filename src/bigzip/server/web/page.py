@@ -53,14 +53,14 @@ def _icon(name: str) -> Markup:
     return Markup('<svg class="icon" aria-hidden="true"><use href="#i-{}"/></svg>').format(name)
 
 
-_environment: Final = Environment(
+environment: Final = Environment(
     loader=PackageLoader("bigzip.server.web"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.globals["icon"] = _icon
+environment.globals["icon"] = _icon
 
 
 def directory_page(listing: Listing, visitor: Visitor) -> str:
@@ -97,14 +97,14 @@ def search_page(hits: Hits, visitor: Visitor) -> str:
 
 def login_page(after: str, *, failed: bool) -> str:
     """The page to sign in on; `after` is where to go then."""
-    return _environment.get_template("login.html").render(title="Sign in", next=after, failed=failed)
+    return environment.get_template("login.html").render(title="Sign in", next=after, failed=failed)
 
 
 def error_page(status: int, title: str, detail: str) -> str:
     """The page that says what is wrong."""
     advice = _ADVICE.get(status, "Something went wrong.")
     values = {"status": status, "title": title, "advice": advice, "detail": shown(detail)}
-    return _environment.get_template("error.html").render(values)
+    return environment.get_template("error.html").render(values)
 
 
 def _files(*, root: str, path: str, visitor: Visitor, rows: list[dict[str, Any]], **more: Any) -> str:
@@ -134,7 +134,7 @@ def _files(*, root: str, path: str, visitor: Visitor, rows: list[dict[str, Any]]
         "next": None,
         "page_note": "",
     }
-    return _environment.get_template("files.html").render(values | more)
+    return environment.get_template("files.html").render(values | more)
 
 
 def _row(item: Item, hits: Hits | None) -> dict[str, Any]:

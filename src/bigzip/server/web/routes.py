@@ -12,6 +12,7 @@ from bigzip.server.paths import requested_paths
 from bigzip.server.service import Service
 from bigzip.server.settings import Settings
 from bigzip.server.web import page
+from bigzip.server.web.api_docs import api_page
 from bigzip.server.web.listing import list_directory
 from bigzip.server.web.search import search_names
 from bigzip.server.web.static_files import static_response
@@ -55,6 +56,10 @@ def web_routes(service: Service) -> APIRouter:
     ) -> Response:
         is_here = after.startswith("/") and not after.startswith(("//", "/\\")) and after.isprintable()
         return HTMLResponse(page.login_page(after if is_here else "/", failed=bool(failed)), headers=HEADERS)
+
+    @router.api_route("/docs", methods=["GET", "HEAD"], response_class=HTMLResponse)
+    async def api_docs(request: Request) -> Response:
+        return HTMLResponse(api_page(request.app.openapi()), headers=HEADERS)
 
     @router.api_route("/static/{name}", methods=["GET", "HEAD"])
     async def static_file(request: Request, name: str) -> Response:
