@@ -416,6 +416,21 @@ def test_a_link_is_good_for_others_and_the_page_is_not(browser: Browser, root: P
         other.context.close()
 
 
+def test_a_token_for_files_alone_downloads_and_shares_nothing(browser: Browser, root: Path, tmp_path: Path) -> None:
+    token = new_token(tmp_path / "service.sqlite", "bob", "--scope", "files")
+    with serving_root(root, tmp_path) as service:
+        window = Watched(browser, service.url)
+        page = window.open("/login")
+        page.get_by_label("Token").fill(token)
+        page.get_by_role("button", name="Sign in").click()
+        window.tick("README.txt", "logs")
+        expect(page.locator("#bar-how")).to_contain_text("scope archives")
+        assert content(window.download()) == {name: FILES[name] for name in ("README.txt", "logs/server.log")}
+        page.get_by_role("button", name="Archives").click()
+        expect(page.locator("#archives-body")).to_contain_text("scope archives")
+        window.context.close()
+
+
 def test_a_session_that_has_ended_leads_to_signing_in(browser: Browser, root: Path, tmp_path: Path) -> None:
     token = new_token(tmp_path / "service.sqlite", "alice")
     with serving_root(root, tmp_path) as service:

@@ -61,6 +61,12 @@ export function manifest(paths, { method, name, expiresIn } = {}) {
   };
 }
 
+/** The plain ZIP of paths, which takes no archive that is kept. */
+export function plainZip(paths, method) {
+  const fields = paths.map((path) => ["path", path === "." ? "" : path]);
+  return `/v1/zip?${new URLSearchParams([...fields, ["method", method], ["collisions", "rename"]])}`;
+}
+
 /** What an archive of paths is called: as the one there is, else as the folder that holds all. */
 export function archiveName(paths, root = document.querySelector("[data-root]")?.dataset.root ?? "archive") {
   const path = paths.length === 1 && paths[0] !== "." ? paths[0] : commonFolder(paths);

@@ -1,11 +1,12 @@
 // The bar of what is ticked: how much it is, how it will be delivered, and what can be done with it.
 
-import { ask, manifest } from "./api.js";
+import { ask, manifest, plainZip } from "./api.js";
 import { say, sayProblem } from "./messages.js";
 import { byId, counted, element, number, size } from "./text.js";
 
 const PAUSE_MILLISECONDS = 250;
 const KEPT_SECONDS = 86400;
+const LONGEST_URL = 8000;
 const METHOD = "bigzip.method";
 
 export function startBar(selection, share) {
@@ -62,7 +63,10 @@ export function startBar(selection, share) {
       location.assign(made.links.download);
       say(`${made.name} is on its way. Archives shows how far it got.`);
     } catch (error) {
-      sayProblem(error);
+      const plain = plainZip(selection.paths, method());
+      // A token may allow files and no archives.
+      if (error.status === 403 && plain.length < LONGEST_URL) location.assign(plain);
+      else sayProblem(error);
     } finally {
       button.removeAttribute("aria-busy");
     }
