@@ -73,3 +73,13 @@ def test_a_complete_download_frees_the_sources(form: Form, running: Service, scr
         head = client.request(target)
         client.read(int(head.headers.get("content-length", len(DATA))))
         assert_freed(running)
+
+
+@pytest.mark.parametrize("target", ["/v1/archives", "/v1/archives/preview", "/session"])
+def test_a_client_that_goes_before_it_has_asked_is_no_fault(target: str, service: Service, quiet_log: None) -> None:
+    """Browsers do so when their user is faster than they."""
+    before = service.log.read_text().count(f"POST {target} ")
+    with RawClient(service.port) as client:
+        headers = {"Content-Type": "application/json", "Content-Length": "1000"}
+        client.send(target, headers, method="POST")
+    wait_until(lambda: service.log.read_text().count(f"POST {target} ") > before, "the request is in the log")

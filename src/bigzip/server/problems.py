@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 
 from bigzip.contrib.starlette import problem
@@ -71,6 +72,10 @@ def add_error_handlers(app: FastAPI, roots: Roots) -> None:
     async def database_failed(_: Request, error: OperationalError) -> Response:
         _log.error("the database: %s", error.orig)
         return problem(503, "The Database Does Not Answer", "Try again in a moment.", {"retry-after": "5"})
+
+    @app.exception_handler(ClientDisconnect)
+    async def broke_off(_: Request, __: ClientDisconnect) -> Response:
+        return problem(400, "Bad Request", "The request broke off before its end.")  # for the log: nobody reads it
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
