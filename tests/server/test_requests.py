@@ -64,7 +64,7 @@ def test_the_line_of_a_download(service: Service) -> None:
         "http_version": "1.1",
         "status": 200,
         "bytes": len(response.content),
-        "owner": None,
+        "owner": "local",
         "archive": None,
         "outcome": "finished",
     }
@@ -88,7 +88,7 @@ def test_a_line_for_people(service: Service) -> None:
     time, level, client, _, rest = line.split(maxsplit=4)
     assert (time[-1], level, client.split(":")[0]) == ("Z", "INFO", "127.0.0.1")
     assert rest.startswith(f'"GET /v1/zip HTTP/1.1" 404 {len(response.content)} bytes, ')
-    assert rest.endswith(f" s, request {request_id}")
+    assert rest.endswith(f" s, owner local, request {request_id}")
 
 
 @in_text

@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from sqlalchemy.exc import SQLAlchemyError
 
 import bigzip
@@ -40,13 +43,36 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         cleaning.cancel()
 
-    app = FastAPI(title="bigzip", version=bigzip.__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="bigzip",
+        version=bigzip.__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        generate_unique_id_function=_name,
+    )
     for routes in (archive_routes, download_routes, zip_routes, session_routes, web_routes, operation_routes):
         app.include_router(routes(service))
     app.add_middleware(Requests, metrics=service.metrics)
     add_error_handlers(app, settings.roots)
     show_errors_to_browsers(app)
+    description = _described(app)
+    app.openapi = lambda: description  # type: ignore[method-assign]  # as FastAPI's documentation has it
     return app
+
+
+def _name(route: APIRoute) -> str:
+    return route.name
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI description. HEAD is not in it where there is GET: an operation of two methods would have one id."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Duplicate Operation ID", UserWarning)
+        description = get_openapi(title=app.title, version=app.version, routes=app.routes)
+    for methods in description["paths"].values():
+        methods.pop("head", None)
+    return description
 
 
 async def _forget_what_expires(service: Service) -> None:

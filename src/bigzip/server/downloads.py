@@ -33,8 +33,7 @@ def download_routes(service: Service) -> APIRouter:
     router = APIRouter(prefix="/v1/archives", tags=["archives"])
     archives = service.archives
 
-    @router.head("/{identity}/download", response_class=Response, include_in_schema=False)
-    @router.get("/{identity}/download", response_class=Response, responses=ZIP_RESPONSES)
+    @router.api_route("/{identity}/download", methods=["GET", "HEAD"], response_class=Response, responses=ZIP_RESPONSES)
     async def download(
         request: Request,
         identity: str,

@@ -18,8 +18,7 @@ def zip_routes(service: Service) -> APIRouter:
     router = APIRouter(tags=["files"])
     planner = service.planner
 
-    @router.head("/v1/zip", response_class=Response, include_in_schema=False)
-    @router.get("/v1/zip", response_class=Response, responses=ZIP_RESPONSES)
+    @router.api_route("/v1/zip", methods=["GET", "HEAD"], response_class=Response, responses=ZIP_RESPONSES)
     async def zip_of_files(
         request: Request,
         path: Annotated[  # noqa: ARG001 - for the documentation: FastAPI loses bytes that are not UTF-8
