@@ -57,7 +57,7 @@ def new_token(database: Path, owner: str, *arguments: str) -> str:
 
 
 @contextmanager
-def serving_root(root: Path, directory: Path, *arguments: str, database: Path | None = None) -> Iterator[Service]:
+def serving_root(root: Path, directory: Path, *arguments: str, database: Path | str | None = None) -> Iterator[Service]:
     """A service of `root`, by default with a database of its own in `directory`."""
     places = ["--database", str(database or directory / "service.sqlite"), "--index", str(directory / "index.sqlite")]
     with serving_with(["--root", str(root), *places, *arguments], root, directory / "log") as running:

@@ -3,13 +3,23 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+
+from tests.database.postgresql import PostgreSQL, running_postgresql
 
 from .service import Service, serving, serving_with_limit
 from .trees import put_tree
 
 NO_SURVEY = 0
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    # Not in pytest's directory, which is root's alone: the server runs as another user.
+    with TemporaryDirectory() as directory, running_postgresql(Path(directory)) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

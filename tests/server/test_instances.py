@@ -9,6 +9,8 @@ import pytest
 
 from bigzip.testing import Content, VirtualSource
 
+from tests.database.postgresql import PostgreSQL
+
 from .api import Caller, serving_root
 from .service import Service, wait_until
 
@@ -37,9 +39,23 @@ def cut(url: str, after: int) -> bytes:
     return data[:after]
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """One for all processes of a test."""
+    if request.param == "sqlite":
+        return str(tmp_path / "service.sqlite")
+    monkeypatch.setenv("BIGZIP_LINK_KEYS", f"k:{'0123456789abcdef' * 4}")
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    return server.new_database()
+
+
 @pytest.mark.parametrize("method", ["store", "deflate"])
-def test_a_download_cut_at_one_is_resumed_at_another(root: Path, tmp_path: Path, method: str) -> None:
-    with serving_root(root, tmp_path) as first, serving_second(root, tmp_path) as second, Caller(first) as caller:
+def test_a_download_cut_at_one_is_resumed_at_another(root: Path, tmp_path: Path, method: str, database: str) -> None:
+    with (
+        serving_root(root, tmp_path, database=database) as first,
+        serving_second(root, tmp_path, database) as second,
+        Caller(first) as caller,
+    ):
         document = caller.create("file:.", method=method)
         link = document["links"]["download"]
         begun = cut(link, 2_000_000)
@@ -60,12 +76,12 @@ def test_a_download_cut_at_one_is_resumed_at_another(root: Path, tmp_path: Path,
         assert httpx.get(link).status_code == 403
 
 
-def test_an_archive_outlives_the_process_that_made_it(root: Path, tmp_path: Path) -> None:
-    with serving_root(root, tmp_path) as first, Caller(first) as caller:
+def test_an_archive_outlives_the_process_that_made_it(root: Path, tmp_path: Path, database: str) -> None:
+    with serving_root(root, tmp_path, database=database) as first, Caller(first) as caller:
         document = caller.create("file:.", method="deflate")
         link = document["links"]["download"]
         begun = cut(link, 1_000_000)
-    with serving_second(root, tmp_path) as second:
+    with serving_second(root, tmp_path, database) as second:
         headers = {"range": f"bytes={len(begun)}-", "if-range": document["etag"]}
         rest = httpx.get(at(second, link), headers=headers, timeout=60)
         assert rest.status_code == 206
@@ -74,14 +90,15 @@ def test_an_archive_outlives_the_process_that_made_it(root: Path, tmp_path: Path
 
 
 def test_processes_that_start_together_sign_alike(root: Path, tmp_path: Path) -> None:
-    with serving_root(root, tmp_path) as first, serving_second(root, tmp_path) as second:
+    database = str(tmp_path / "service.sqlite")
+    with serving_root(root, tmp_path) as first, serving_second(root, tmp_path, database) as second:
         with Caller(first) as one, Caller(second) as other:
             document = one.create("file:0.txt")
             again = other.document(document["id"])
         assert at(second, document["links"]["download"]) == again["links"]["download"]
 
 
-def serving_second(root: Path, directory: Path) -> AbstractContextManager[Service]:
+def serving_second(root: Path, directory: Path, database: str) -> AbstractContextManager[Service]:
     other = directory / "second"
     other.mkdir()
-    return serving_root(root, other, database=directory / "service.sqlite")
+    return serving_root(root, other, database=database)
