@@ -105,7 +105,7 @@ def test_owners_see_their_own_newest_first_in_pages(store: ArchiveStore) -> None
         assert len(page) <= 3
         seen += [one.id for one in page]
         before = page[-1].id
-    assert sorted(seen) == sorted(mine)
+    assert seen == mine[::-1]
     assert [one.id for one in store.of_owner("other", limit=3)] == [other.id]
     assert store.of_owner("shop", limit=3, before=other.id) == []
 

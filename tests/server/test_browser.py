@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Download, Locator, Page, expect
+from playwright.sync_api import Browser, Download, Locator, Page, Route, expect
 
 from .api import new_token, serving_root
 from .browser import Watched, chromium
@@ -448,3 +448,18 @@ def test_a_session_that_has_ended_leads_to_signing_in(browser: Browser, root: Pa
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("checkbox", name="README.txt")).to_be_checked()
         window.context.close()
+
+
+def test_what_is_ticked_before_the_scripts_are_there_stays_ticked(window: Watched) -> None:
+    page = window.page
+    held: list[Route] = []
+    page.route("**/static/app.js", lambda route: held.append(route))
+    page.goto(window.url + "/", wait_until="commit")
+    window.tick("README.txt")
+    expect(page.locator("#bar")).to_be_hidden()
+    assert len(held) == 1
+    held[0].continue_()
+    expect(page.locator("#bar")).to_contain_text("1 ticked")
+    expect(page.get_by_role("checkbox", name="README.txt", exact=True)).to_be_checked()
+    page.reload()
+    expect(page.locator("#bar")).to_contain_text("1 ticked")

@@ -8,7 +8,6 @@ import httpx
 import pytest
 
 from bigzip.testing import Content, VirtualSource
-
 from tests.database.postgresql import PostgreSQL
 
 from .api import Caller, serving_root

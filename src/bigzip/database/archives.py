@@ -18,6 +18,8 @@ _DIGEST_SIZE: Final = 16
 _UNDER_WAY_SECONDS: Final = 3_600
 """A request with an idempotency key that takes longer has died."""
 _REMOVED_AT_ONCE: Final = 100
+_MICROSECONDS: Final = 1_000_000
+"""A second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,8 @@ class StoredArchive:
     delivery: str
     delivery_reason: str
     max_streams: int | None
-    created: int
+    created_microseconds: int
+    """Since 1970."""
     expires: int
     revision: int
     downloads_started: int
@@ -79,11 +82,13 @@ class ArchiveStore:
     def add(self, archive: NewArchive, plan: Iterable[bytes]) -> StoredArchive:
         """Keep an archive; nobody sees it before all pieces of its plan are kept."""
         identity = secrets.token_urlsafe(_ID_BYTES)
-        created = int(time.time())
+        created = int(time.time() * _MICROSECONDS)
         columns = {field: getattr(archive, field) for field in archive.__dataclass_fields__}
         with self._engine.begin() as connection:
             connection.execute(
-                insert(archives).values(id=identity, digest="", created=created, is_whole=False, revision=1, **columns)
+                insert(archives).values(
+                    id=identity, digest="", created_microseconds=created, is_whole=False, revision=1, **columns
+                )
             )
         digest = blake2b(digest_size=_DIGEST_SIZE)
         try:
@@ -163,17 +168,19 @@ class ArchiveStore:
     def of_owner(self, owner: str, *, limit: int, before: str | None = None) -> list[StoredArchive]:
         """The owner's archives, newest first, `limit` at most; where `before` is given, those behind it."""
         query = _live().where(archives.c.owner == owner)
-        order = tuple_(archives.c.created, archives.c.id)
+        order = tuple_(archives.c.created_microseconds, archives.c.id)
         with self._reading.connect() as connection:
             if before is not None:
                 last = connection.execute(
-                    select(archives.c.created, archives.c.id).where(archives.c.id == before, archives.c.owner == owner)
+                    select(archives.c.created_microseconds, archives.c.id).where(
+                        archives.c.id == before, archives.c.owner == owner
+                    )
                 ).one_or_none()
                 if last is None:
                     return []
-                query = query.where(order < tuple_(last.created, last.id))
+                query = query.where(order < tuple_(last.created_microseconds, last.id))
             rows = connection.execute(
-                query.order_by(archives.c.created.desc(), archives.c.id.desc()).limit(limit)
+                query.order_by(archives.c.created_microseconds.desc(), archives.c.id.desc()).limit(limit)
             ).all()
         return [_stored(row) for row in rows]
 
@@ -204,7 +211,8 @@ class ArchiveStore:
         with self._engine.begin() as connection:
             connection.execute(delete(idempotency_keys).where(idempotency_keys.c.expires <= now))
             dead = (archives.c.expires <= now) | (
-                archives.c.is_whole.is_(False) & (archives.c.created <= now - _UNDER_WAY_SECONDS)
+                archives.c.is_whole.is_(False)
+                & (archives.c.created_microseconds <= (now - _UNDER_WAY_SECONDS) * _MICROSECONDS)
             )
             expired = connection.execute(select(archives.c.id).where(dead).limit(_REMOVED_AT_ONCE)).scalars().all()
         for identity in expired:

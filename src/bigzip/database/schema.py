@@ -24,7 +24,7 @@ archives: Final = Table(
     Column("delivery", String(16), nullable=False),
     Column("delivery_reason", String(500), nullable=False),
     Column("max_streams", Integer),
-    Column("created", _TIME, nullable=False),
+    Column("created_microseconds", BigInteger, nullable=False),  # since 1970: archives are shown newest first
     Column("expires", _TIME, nullable=False),
     Column("is_whole", Boolean, nullable=False),  # false while its plan is being written
     Column("revision", Integer, nullable=False),  # of the plan
@@ -32,7 +32,7 @@ archives: Final = Table(
     Column("downloads_finished", BigInteger, nullable=False, default=0),
     Column("downloads_broken_off", BigInteger, nullable=False, default=0),
     Column("bytes_sent", BigInteger, nullable=False, default=0),
-    Index("archives_of_owner", "owner", "created", "id"),
+    Index("archives_of_owner", "owner", "created_microseconds", "id"),
     Index("archives_by_expiry", "expires"),
 )
 

@@ -93,7 +93,7 @@ def archive_document(archive: StoredArchive, download: str) -> ArchiveDocument:
         resumable=archive.etag is not None,
         delivery="stream",
         delivery_reason=archive.delivery_reason,
-        created=moment(archive.created),
+        created=moment(archive.created_microseconds // 1_000_000),
         expires=moment(archive.expires),
         downloads=Downloads(
             started=archive.downloads_started,

@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("delivery", sa.String(16), nullable=False),
         sa.Column("delivery_reason", sa.String(500), nullable=False),
         sa.Column("max_streams", sa.Integer),
-        sa.Column("created", sa.BigInteger, nullable=False),
+        sa.Column("created_microseconds", sa.BigInteger, nullable=False),
         sa.Column("expires", sa.BigInteger, nullable=False),
         sa.Column("is_whole", sa.Boolean, nullable=False),
         sa.Column("revision", sa.Integer, nullable=False),
@@ -31,7 +31,7 @@ def upgrade() -> None:
         sa.Column("downloads_broken_off", sa.BigInteger, nullable=False),
         sa.Column("bytes_sent", sa.BigInteger, nullable=False),
     )
-    op.create_index("archives_of_owner", "archives", ["owner", "created", "id"])
+    op.create_index("archives_of_owner", "archives", ["owner", "created_microseconds", "id"])
     op.create_index("archives_by_expiry", "archives", ["expires"])
     op.create_table(
         "plan_pieces",

@@ -74,5 +74,7 @@ export function startList(selection) {
   selection.addEventListener("change", show);
   addEventListener("pageshow", show);
   all.hidden = boxes.length === 0;
+  // What was ticked before this was loaded. (Browsers restore no ticks here: the form has autocomplete="off".)
+  selection.set(boxes.filter((box) => box.checked).map((box) => box.value), true);
   show();
 }
