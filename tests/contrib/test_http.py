@@ -268,7 +268,7 @@ def check(case: Case) -> None:
     assert answered.has_body is (case.body is not None)
     validators = {"etag": case.of.etag, "last-modified": SAME_TIME if case.of.last_modified else None}
     assert {name: fields.get(name) for name in validators} == validators
-    assert fields["cache-control"] == "private, no-transform"
+    assert fields["cache-control"] == "private, no-cache, no-transform"
     if case.status not in (OK, PARTIAL):
         # A 304 must not tell of content that it does not have (RFC 9110 15.4.5).
         assert not fields.keys() & {"content-length", "content-range", "content-type", "accept-ranges"}

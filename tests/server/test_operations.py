@@ -1,8 +1,10 @@
 """What the service tells whoever runs it: that it lives, whether it is ready, and its figures."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import fields
 from http import HTTPStatus
 from pathlib import Path
 
@@ -10,6 +12,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bigzip.server.download import Reason
+from bigzip.server.limits import Limits
 from bigzip.server.readiness import Readiness
 
 from .changing import BEGINNING, DATA
@@ -170,3 +174,24 @@ def test_the_process_is_measured_and_nobody_can_make_up_labels(service: Service)
     assert measured["process_cpu_seconds_total"] > 0
     assert measured["bigzip_responses_total method=other route= status=404"] == 2
     assert not [name for name in measured if "such" in name or "PURGE" in name]
+
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
+
+
+def test_every_figure_is_documented(service: Service) -> None:
+    httpx.get(service.zip_url("small"))
+    text = httpx.get(service.url + "/metrics").text
+    told = set(re.findall(r"^# TYPE (bigzip_\w+)", text, re.MULTILINE))
+    told = {name for name in told if not name.endswith("_created")}
+    assert told == set(re.findall(r"^\| `(bigzip_\w+)`", DOCUMENT.read_text(), re.MULTILINE))
+
+
+def test_every_limit_is_documented() -> None:
+    section = DOCUMENT.read_text().partition("## Limits")[2].partition("## ")[0]
+    assert re.findall(r"^\| `(\w+)`", section, re.MULTILINE) == [field.name for field in fields(Limits)]
+
+
+def test_every_reason_is_documented() -> None:
+    (line,) = re.findall(r"^\| `bigzip_downloads_total` \| `reason`: (.*?) \|", DOCUMENT.read_text(), re.MULTILINE)
+    assert line.split(", ") == list(Reason)

@@ -45,7 +45,7 @@ def test_get(archive: Archive) -> None:
     assert headers["content-type"] == "application/zip"
     assert headers["content-disposition"] == 'attachment; filename="everything.zip"'
     assert headers["accept-ranges"] == "bytes"
-    assert headers["cache-control"] == "private, no-transform"
+    assert headers["cache-control"] == "private, no-cache, no-transform"
     assert headers["x-accel-buffering"] == "no"
     assert headers["x-content-type-options"] == "nosniff"
     assert parsedate_to_datetime(headers["last-modified"]).timestamp() == MODIFIED

@@ -21,8 +21,9 @@ _UNFIT: Final = ("Cc", "Cs", "Zl", "Zp")
 """Unicode categories of what no file name has in it: control characters, line ends, halves of characters."""
 
 _HEADERS: Final = (
-    # no-transform: a proxy that compresses would drop the length and the ranges.
-    ("cache-control", "private, no-transform"),
+    # no-transform: a proxy that compresses would drop the length and the ranges. no-cache: files may have changed, and
+    # without it a browser may keep an archive of old files for as long as a tenth of their age, and not ask.
+    ("cache-control", "private, no-cache, no-transform"),
     ("x-content-type-options", "nosniff"),
     # nginx would otherwise store a fast source's bytes on its disk for a slow client.
     ("x-accel-buffering", "no"),

@@ -1,5 +1,6 @@
 """Running the service in uvicorn."""
 
+import asyncio
 import ctypes
 import ipaddress
 import resource
@@ -22,6 +23,7 @@ _M_MMAP_THRESHOLD = -3
 _M_TRIM_THRESHOLD = -1
 _KEPT_SIZE = 8 << 20
 _MAX_FILES = 65_536
+_RESET_SECONDS = 5.0
 
 
 def is_loopback(host: str) -> bool:
@@ -76,6 +78,19 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
+class _Server(uvicorn.Server):
+    """uvicorn's server, which cancels what runs too long and then ends without waiting for it."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's; and see to it that every response that was broken off has reset its connection."""
+        await super().shutdown(sockets)
+        tasks = self.server_state.tasks
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_RESET_SECONDS)
+
+
 def serve(
     settings: Settings, listener: socket.socket, *, quiet: bool = False, log_format: LogFormat = LogFormat.TEXT
 ) -> None:
@@ -101,4 +116,4 @@ def serve(
         timeout_graceful_shutdown=ceil(settings.limits.shutdown_seconds),
     )
     with listener, suppress(KeyboardInterrupt):  # which uvicorn raises again once all is shut down
-        uvicorn.Server(config).run(sockets=[listener])
+        _Server(config).run(sockets=[listener])
