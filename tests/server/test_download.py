@@ -270,5 +270,5 @@ def test_a_client_that_takes_a_little_now_and_then_is_not_idle(root: Path, tmp_p
         deadline = time.monotonic() + 3 * idle
         while time.monotonic() < deadline:
             client.read(1 << 4)
-            other.request("/style.css", method="HEAD")
+            other.request("/static/style.css", method="HEAD")
         assert running.open_sources()
