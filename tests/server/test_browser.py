@@ -458,9 +458,9 @@ def test_what_is_ticked_before_the_scripts_are_there_stays_ticked(window: Watche
     window.tick("README.txt")
     expect(page.locator("#bar")).to_be_hidden()
     assert len(held) == 1
-    page.unroute("**/static/app.js")
     held[0].continue_()
     expect(page.locator("#bar")).to_contain_text("1 ticked")
     expect(page.get_by_role("checkbox", name="README.txt", exact=True)).to_be_checked()
+    page.unroute("**/static/app.js")
     page.reload()
     expect(page.locator("#bar")).to_contain_text("1 ticked")
