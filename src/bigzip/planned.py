@@ -157,7 +157,7 @@ class Plan(FrozenPlan):
             ManifestError: these are not the pieces of one plan, all and in order.
         """
         parts = from_pieces(pieces, connections)
-        plan = cls(parts.table, parts.encoding, parts.comment)
+        plan = cls(parts.table, parts.encoding, parts.comment, layout=parts.layout)
         plan.skip_missing = parts.skip_missing
         if parts.etag is not None:  # which takes longer to compute, of a million entries, than all else
             vars(plan)["etag"] = parts.etag

@@ -24,13 +24,21 @@ class FrozenPlan:
     """What an archive will be, to the byte.
 
     `layout` is None where a row is `Form.STREAMED`: then the archive can only be written once, from its start.
+
+    Args:
+        table, encoding, comment: of the archive.
+        layout: of the three, where it is there already.
     """
 
-    def __init__(self, table: EntryTable, encoding: Encoding, comment: bytes = b"") -> None:
+    def __init__(
+        self, table: EntryTable, encoding: Encoding, comment: bytes = b"", *, layout: Layout | None = None
+    ) -> None:
         self.table = table
         self.encoding = encoding
         self.comment = comment
-        self.layout = None if encoding.is_streamed() else Layout(table, encoding, comment)
+        if layout is None and not encoding.is_streamed():
+            layout = Layout(table, encoding, comment)
+        self.layout = layout
 
     @property
     def content_length(self) -> int | None:

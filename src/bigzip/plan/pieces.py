@@ -18,6 +18,7 @@ from zlib_ng import zlib_ng
 from bigzip.errors import InputError, ManifestError
 from bigzip.plan.encoding import Encoding
 from bigzip.plan.frozen import WRITER_VERSION, FrozenPlan
+from bigzip.plan.layout import Layout, Offsets
 from bigzip.plan.table import Base, EntryTable
 from bigzip.sources.connections import Connections
 
@@ -39,6 +40,8 @@ class PlanParts(NamedTuple):
     skip_missing: bool
     etag: str | None
     """As it was computed; None where another version of the writer did so, which makes other bytes."""
+    layout: Layout | None
+    """Likewise; of a million entries, it takes seconds."""
 
 
 def to_pieces(plan: FrozenPlan, *, skip_missing: bool) -> Iterator[bytes]:
@@ -50,6 +53,8 @@ def to_pieces(plan: FrozenPlan, *, skip_missing: bool) -> Iterator[bytes]:
     if plan.table.has_objects():
         raise InputError("an entry's source can be read only once, or only by this process: the plan cannot be kept")
     columns = plan.table.columns() | plan.encoding.columns()
+    if plan.layout is not None:
+        columns |= {"row_offsets": plan.layout.offsets.rows, "run_offsets": plan.layout.offsets.runs}
     header = {
         "bigzip_plan_pieces": FORMAT_VERSION,
         "comment": plan.comment.decode("utf-8"),
@@ -86,8 +91,14 @@ def from_pieces(pieces: Iterable[bytes], connections: Connections | None = None)
         bases = [Base(*base) for base in header["bases"]]
         table = EntryTable.from_columns(bases, columns, connections)
         encoding = Encoding.from_columns(columns)
-        etag = header["etag"] if header["writer"] == WRITER_VERSION else None
-        return PlanParts(table, encoding, str(header["comment"]).encode("utf-8"), bool(header["skip_missing"]), etag)
+        comment = str(header["comment"]).encode("utf-8")
+        etag, layout = None, None
+        if header["writer"] == WRITER_VERSION:
+            etag = header["etag"]
+            if "row_offsets" in columns:
+                offsets = Offsets(columns["row_offsets"], columns["run_offsets"])
+                layout = Layout(table, encoding, comment, offsets=offsets)
+        return PlanParts(table, encoding, comment, bool(header["skip_missing"]), etag, layout)
     except _MALFORMED as error:
         raise ManifestError(_WHERE, "its pieces are not those that were kept") from error
 
