@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigzip import Archive, InputError, ManifestError
+from bigzip import Archive, InputError, LimitExceeded, ManifestError
 from bigzip.manifest import add_manifest, read_manifest
 from tests.rendering import rendered, zip_content, zip_infos
 
@@ -259,10 +259,78 @@ def test_an_entry_at_the_limit_is_taken(fields: dict[str, Any]) -> None:
 
 
 def test_options_that_no_archive_has_are_input_errors() -> None:
-    for options in ({"method": "shrink"}, {"on_missing": "panic"}):
+    for options in (
+        {"method": "shrink"},
+        {"on_missing": "panic"},
+        {"names": "any"},
+        {"collisions": "both"},
+        {"symlinks": "cut"},
+    ):
         manifest = read_manifest([json.dumps({"entries": [], **options})])
         with pytest.raises(InputError, match="known are"):
             Archive(**manifest.options)
+
+
+def test_an_archive_s_arguments_are_fields_of_the_whole(tree: Path) -> None:
+    options: dict[str, Any] = {
+        "name": "x.zip",
+        "method": "deflate",
+        "level": 1,
+        "names": "as-is",
+        "collisions": "rename",
+        "symlinks": "skip",
+        "comment": "a comment",
+        "on_missing": "skip",
+    }
+    (tree / "link").symlink_to("a/c.txt")
+    entries = [{"source": "file:a/c.txt", "name": name} for name in ("a?b", "A?B")]
+    entries.append({"source": "file:link", "name": "link"})
+    for lines in ([json.dumps(options | {"entries": entries})], [json.dumps(line) for line in (options, *entries)]):
+        manifest = read_manifest(lines)
+        assert manifest.options == options
+        archive = Archive(root=tree, **manifest.options)
+        add_manifest(archive, manifest)
+        data = rendered(archive.plan())
+        assert [name for name, _ in zip_content(data)] == ["a?b", "A?B (2)"]
+        assert data.endswith(b"a comment")
+
+
+@pytest.mark.parametrize(
+    "fields", [{"level": "1"}, {"level": True}, {"names": 1}, {"comment": None}, {"symlinks": []}, {"max_entries": 1}]
+)
+def test_a_bad_field_of_the_whole_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ManifestError):
+        read_manifest([json.dumps(fields), '{"source": "file:a"}'])
+    with pytest.raises(ManifestError):
+        read_manifest([json.dumps(fields | {"entries": []})])
+
+
+def test_a_caller_may_understand_more_fields() -> None:
+    also = {"delivery": str, "expires": int, "public": bool, "labels": dict}
+    fields = {"delivery": "job", "expires": 5, "public": True, "labels": {"a": 1}}
+    for lines in ([json.dumps(WHOLE | fields | {"entries": []})], [json.dumps(WHOLE | fields)]):
+        assert read_manifest(lines, also=also).options == WHOLE | fields
+        with pytest.raises(ManifestError, match="'delivery' is not known"):
+            read_manifest(lines)
+    bad: list[dict[str, Any]] = [{"delivery": 5}, {"expires": True}, {"public": 1}, {"labels": []}, {"more": 1}]
+    for wrong in bad:
+        with pytest.raises(ManifestError):
+            read_manifest([json.dumps(wrong)], also=also)
+
+
+def test_a_limit_is_exceeded_as_it_is() -> None:
+    read = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal read
+        while True:
+            read += 1
+            yield '{"source": "file:a"}\n'
+
+    with pytest.raises(LimitExceeded) as refusal:
+        add_manifest(Archive(max_entries=10), read_manifest(lines()))
+    assert (refusal.value.limit, refusal.value.allowed, refusal.value.actual) == ("entries", 10, 11)
+    assert read == 11
 
 
 _JSON: st.SearchStrategy[Any] = st.recursive(

@@ -96,7 +96,8 @@ class Archive:
             archive of thousands of files: Python's threads cannot read small files side by side.
         index: where to remember what was learned of files' data, so that a file is read for its CRC-32 and compressed
             size once in its life: a `SurveyIndex`, or the path of one.
-        max_entries: how many entries there may be; of a tree with more, no more is looked at.
+        max_entries: how many entries may be asked for, and how many may be found beneath what was asked for, before
+            names that are left out or merged are; None for any number.
         connections: how sources on other machines are reached, and which may be; without, none.
     """
 
@@ -121,6 +122,8 @@ class Archive:
     ) -> None:
         if threads is not None and threads < 1:
             raise InputError(f"{threads} threads can do nothing: give at least one")
+        if max_entries is not None and max_entries < 0:
+            raise InputError(f"no archive has {max_entries} entries: give a limit of 0 or more")
         self._index = index if index is None or isinstance(index, SurveyIndex) else SurveyIndex(index)
         self._concurrency = Concurrency(threads=threads, processes=processes)
         self.name = name
@@ -173,7 +176,7 @@ class Archive:
             InputError: an argument cannot be used. What is wrong with names and paths shows when the archive is
                 planned, for all entries together.
         """
-        self._policies.check_count(len(self._table) + 1)
+        self._policies.check_entries(len(self._table) + 1)
         if self._is_shared:
             self._table, self._is_shared, self._is_resolved = self._table.copy(), False, False
         options: dict[str, Any] = {
@@ -238,6 +241,7 @@ class Archive:
         Repeatable, each time with the files as they are then.
 
         Raises:
+            LimitExceeded: there are more entries than `max_entries`.
             PlanRefused: entries cannot be archived; each is named.
         """
         resolved = copy.copy(self)
@@ -273,6 +277,7 @@ class Archive:
             progress: called while data is read.
 
         Raises:
+            LimitExceeded: there are more entries than `max_entries`.
             PlanRefused: entries cannot be archived; each is named.
         """
         return self._plan(choice(SurveyDepth, survey, "survey"), progress)
@@ -305,7 +310,7 @@ class Archive:
         """Yield the whole archive in one pass: nothing is read twice, and the length is not known beforehand.
 
         Raises:
-            PlanRefused: entries cannot be archived; raised before the first byte.
+            PlanRefused, LimitExceeded: entries cannot be archived; raised before the first byte.
             SourceError: a source failed on the way; the bytes so far are no archive.
         """
         return self._plan(SurveyDepth.NOTHING, None).iter_bytes(progress=progress)
@@ -335,7 +340,7 @@ class Archive:
             progress: called while data is read.
 
         Raises:
-            PlanRefused: entries cannot be archived; each is named.
+            PlanRefused, LimitExceeded: entries cannot be archived.
             OutputExists: the file is there, and `overwrite` is False.
             OutputError: writing failed.
             SourceError: a source failed on the way.

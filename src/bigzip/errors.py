@@ -5,7 +5,7 @@ BigZipError
 │   ├── PlanRefused           entries that cannot be archived, each named, with the reason
 │   ├── NameRefused           one name that no entry may have
 │   ├── ManifestError         a manifest or a saved plan that cannot be read
-│   ├── LimitExceeded         more was asked for than is allowed
+│   ├── LimitExceeded         more was asked for than is allowed: ask for less, or raise the limit
 │   ├── NotRepeatable         bytes asked for twice, or by range, of something that can be read only once
 │   ├── UnsatisfiableRange    a range outside the archive
 │   └── OutputExists          the file to be written is there already
@@ -83,7 +83,9 @@ class LimitExceeded(InputError):
     Where counting stopped at the limit, `actual` is how far it came.
     """
 
-    def __init__(self, *, limit: str, allowed: int, actual: int, remedy: str) -> None:
+    def __init__(
+        self, *, limit: str, allowed: int, actual: int, remedy: str = "ask for fewer, or raise the limit"
+    ) -> None:
         self.limit = limit
         self.allowed = allowed
         self.actual = actual

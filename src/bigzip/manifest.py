@@ -4,6 +4,9 @@ One JSON object:
 
     {"name": "x.zip", "method": "auto", "on_missing": "fail", "entries": [{"source": "file:a/b.jpg", ...}, ...]}
 
+The fields of the whole are the arguments `name`, `method`, `level`, `names`, `collisions`, `symlinks`, `comment` and
+`on_missing` of `Archive`.
+
 or an object a line: first, if there is anything to say, one with the fields of the whole, then an entry a line. Lines
 are read one by one, so a manifest of millions of entries needs no more memory than its archive.
 """
@@ -184,7 +187,7 @@ def _checked(value: Any, known: dict[str, type], where: str) -> dict[str, Any]:
     for field, content in value.items():
         if field not in known:
             raise ManifestError(where, f"the field {short_repr(field)} is not known; known are {', '.join(known)}")
-        if not isinstance(content, known[field]) or isinstance(content, bool):
+        if not isinstance(content, known[field]) or isinstance(content, bool) is not (known[field] is bool):
             expected, actual = _TYPE_NAMES[known[field]], _TYPE_NAMES[type(content)]
             raise ManifestError(where, f"{field} should be {expected}, and is {actual}: {short_repr(content)}")
     return dict(value)

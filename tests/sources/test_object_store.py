@@ -12,7 +12,7 @@ from zlib import crc32
 
 import pytest
 
-from bigzip import Archive, Connections, InputError, Plan, PlanRefused, SourceChanged, verify
+from bigzip import Archive, Connections, InputError, LimitExceeded, Plan, PlanRefused, SourceChanged, verify
 from bigzip.manifest import add_manifest, read_manifest
 from bigzip.sources import object_store
 from bigzip.sources.object_store import Location, _Reading, parse_location
@@ -98,6 +98,19 @@ FILES = {
     "photos.txt": b"beside, and not beneath",
     "other/x.txt": b"x",
 }
+
+
+def test_a_prefix_of_more_than_the_limit_is_refused(client: Any, bucket: str, connections: Connections) -> None:
+    put(client, bucket, {f"many/{number}": b"data" for number in range(5)})
+    for allowed in (4, 5):
+        archive = Archive(connections=connections, max_entries=allowed)
+        archive.add(f"s3://{bucket}/many/")
+        if allowed == 5:
+            assert len(archive.plan().entries) == 5
+            continue
+        with pytest.raises(LimitExceeded) as refusal:
+            archive.plan()
+        assert refusal.value.actual == 5
 
 
 @pytest.mark.parametrize("survey", ["full", "sizes", "nothing"])

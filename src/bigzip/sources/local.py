@@ -93,13 +93,30 @@ class LocalDirectory:
         """Open the directory that holds `relative_path`, for looking up a name; it need not be one to be listed."""
         return self.open(relative_path.rpartition("/")[0], _LOOK_UP_FLAGS)
 
+    def parent_of(self, path: str) -> tuple[int, str]:
+        """A descriptor of the directory that holds `path`, and the name in it; for one thread at a time.
+
+        The last directory stays open until another is asked for.
+
+        Raises:
+            SourceMissing: the directory is not there, may not be read, or lies behind a symbolic link.
+        """
+        if "\0" in path:
+            raise SourceMissing("is not there: no path has a NUL in it")
+        parent, _, name = path.rpartition("/")
+        if parent != self._parent or self._parent_descriptor < 0:
+            self._close_parent()
+            self._parent_descriptor = self.open(parent, _LOOK_UP_FLAGS)
+            self._parent = parent
+        return self._parent_descriptor, name
+
     def read_whole(self, path: str, /, size: int, version: str) -> bytes:
         """All data of a small file, as `SourceRoot.read_whole`; for one thread at a time.
 
         Files of one directory one after the other are cheapest: the directory is opened once, beneath this one, and
         the files by name from there.
         """
-        parent, name = self._parent_of(path)
+        parent, name = self.parent_of(path)
         try:
             descriptor = os.open(name, _READ_FLAGS, dir_fd=parent)
         except OSError as error:
@@ -122,38 +139,10 @@ class LocalDirectory:
     def holds(self, path: str, version: str, /) -> bool:
         """As `SourceRoot.holds`; for one thread at a time."""
         try:
-            parent, name = self._parent_of(path)
+            parent, name = self.parent_of(path)
             return file_version(os.stat(name, dir_fd=parent, follow_symlinks=False)) == version
         except (OSError, SourceMissing, SourceReadError):
             return False
-
-    def plain_file(self, path: str) -> os.stat_result | None:
-        """The status of a regular file that may be read and that no symbolic link is on the way to; else None.
-
-        As cheap as `read_whole` for files of one directory one after the other; for one thread at a time.
-        """
-        try:
-            parent, name = self._parent_of(path)
-            status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-            # Who may read is asked each time: a service may drop its privileges after it was imported.
-            if stat.S_ISREG(status.st_mode) and (
-                os.geteuid() == 0 or os.access(name, os.R_OK, dir_fd=parent, effective_ids=True)
-            ):
-                return status
-        except (OSError, SourceMissing, SourceReadError):
-            pass
-        return None
-
-    def _parent_of(self, path: str) -> tuple[int, str]:
-        """A descriptor of the directory that holds `path`, the last of which is kept open, and the name in it."""
-        if "\0" in path:
-            raise SourceMissing("is not there: no path has a NUL in it")
-        parent, _, name = path.rpartition("/")
-        if parent != self._parent or self._parent_descriptor < 0:
-            self._close_parent()
-            self._parent_descriptor = self.open(parent, _LOOK_UP_FLAGS)
-            self._parent = parent
-        return self._parent_descriptor, name
 
     def _close_parent(self) -> None:
         descriptor, self._parent_descriptor = self._parent_descriptor, -1

@@ -341,7 +341,7 @@ class ObjectRoot:
             raise SourceChanged(f"the data has {len(data)} bytes, not the {size} that were planned")
         return data
 
-    def listed(self) -> Iterator[tuple[str, SourceFacts]]:
+    def listed(self) -> Generator[tuple[str, SourceFacts], None, None]:
         """As `Listable.listed`, in the store's order, a page in memory at a time."""
         start = len(self._prefix)
         with ThreadPoolExecutor(_LOOKS_AT_ONCE, thread_name_prefix="bigzip markers") as threads:

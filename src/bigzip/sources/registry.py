@@ -5,7 +5,7 @@ kind of source is a module in this package and a line in `_SCHEMES`.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Final, Protocol, runtime_checkable
 
 from bigzip.errors import InputError
@@ -45,7 +45,7 @@ class SourceRoot(Protocol):
 class Listable(Protocol):
     """A place that can tell what is beneath it."""
 
-    def listed(self) -> Iterator[tuple[str, SourceFacts]]:
+    def listed(self) -> Generator[tuple[str, SourceFacts], None, None]:
         """The path of each source beneath it, and its facts; of a directory's marker, a path that ends in a slash.
 
         Raises:

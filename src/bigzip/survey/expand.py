@@ -37,6 +37,7 @@ from bigzip.survey.collisions import without_collisions
 from bigzip.survey.globs import matcher
 from bigzip.survey.looks import REQUEST_ROOT, Looks, asked_root, asks_for_all, is_url_request
 from bigzip.survey.places import leads_out, locate
+from bigzip.survey.plain_files import PlainFiles
 
 _LINK_MODE: Final = 0o120777
 _FILE_MODE: Final = 0o100644
@@ -61,13 +62,16 @@ class Policies:
     skip_missing: bool = False
     """Leave out what is not there or may not be read, and add an entry that says so."""
     max_entries: int | None = None
+    """How many entries may be asked for or found."""
 
-    def check_count(self, entries: int) -> None:
-        """Raise LimitExceeded where there are more entries than may be."""
-        if self.max_entries is not None and entries > self.max_entries:
-            raise LimitExceeded(
-                limit="entries", allowed=self.max_entries, actual=entries, remedy="make several smaller archives"
-            )
+    def check_entries(self, seen: int) -> None:
+        """Check that so many entries may be.
+
+        Raises:
+            LimitExceeded: they are too many.
+        """
+        if self.max_entries is not None and seen > self.max_entries:
+            raise LimitExceeded(limit="entries", allowed=self.max_entries, actual=seen)
 
 
 def expand(requests: EntryTable, policies: Policies, grew: Callable[[int], None]) -> EntryTable:
@@ -76,6 +80,7 @@ def expand(requests: EntryTable, policies: Policies, grew: Callable[[int], None]
     `grew` is told now and then how many there are by now.
 
     Raises:
+        LimitExceeded: there are too many entries; raised when the first of them that is too many is found.
         PlanRefused: something cannot be archived.
     """
     expansion = _Expansion(requests, policies, grew)
@@ -92,27 +97,25 @@ class _Expansion:
         self._table = EntryTable(requests.connections)
         self._problems: list[EntryProblem] = []
         self._plain_place = ""
-        self._beneath: dict[str, LocalDirectory] = {}
+        self._plain_files = PlainFiles()
         # One tree, whose names stay as they are, has no collisions where no directory has two names that fold to one.
         self.names_differ = (
             len(requests) == 1 and requests.base(0).root.startswith(REQUEST_ROOT) and not is_url_request(requests, 0)
         )
 
     def table(self) -> EntryTable:
+        self._policies.check_entries(len(self._requests))
         if all(self._is_plain(row) for row in range(len(self._requests))):
             return self._requests
-        try:
-            with closing(Looks(self._requests)) as looks:
-                for row in range(len(self._requests)):
-                    if is_url_request(self._requests, row):
-                        self._add_url(row, looks)
-                    elif self._requests.base(row).root.startswith(REQUEST_ROOT):
-                        self._add_path(row)
-                    else:
-                        self._add_row(row)
-        finally:
-            for directory in self._beneath.values():
-                directory.close()
+        with closing(Looks(self._requests)) as looks, closing(self._plain_files):
+            for row in range(len(self._requests)):
+                if is_url_request(self._requests, row):
+                    self._add_url(row, looks)
+                elif self._requests.base(row).root.startswith(REQUEST_ROOT):
+                    self._add_path(row)
+                else:
+                    self._add_row(row)
+                self._check_entries()
         missing = [problem for problem in self._problems if problem.missing]
         refused = [problem for problem in self._problems if not problem.missing]
         if refused or (missing and not self._policies.skip_missing):
@@ -121,6 +124,10 @@ class _Expansion:
             self.names_differ = False
             self._table.append_row(missing_report(missing, self._table).table, 0)
         return self._table
+
+    def _check_entries(self) -> None:
+        # What cannot be archived counts too: nor may problems be without number.
+        self._policies.check_entries(len(self._table) + len(self._problems))
 
     def _is_plain(self, row: int) -> bool:
         requests = self._requests
@@ -234,15 +241,16 @@ class _Expansion:
         try:
             objects = open_root(root, self._requests.connections)
             assert isinstance(objects, Listable)
-            for path, facts in objects.listed():
-                has_any = True
-                if path in ("", "/"):
-                    continue  # stands for the root itself
-                is_sorted, last = is_sorted and last < path.encode(), path.encode()
-                self._add_object(row, base, path, facts)
-                self._policies.check_count(len(self._table))
-                if len(self._table) % _TOLD_AT_ONCE == 0:
-                    self._grew(len(self._table))
+            with closing(objects.listed()) as listed:
+                for path, facts in listed:
+                    has_any = True
+                    if path in ("", "/"):
+                        continue  # stands for the root itself
+                    is_sorted, last = is_sorted and last < path.encode(), path.encode()
+                    self._add_object(row, base, path, facts)
+                    self._check_entries()
+                    if len(self._table) % _TOLD_AT_ONCE == 0:
+                        self._grew(len(self._table))
         except LimitExceeded:
             raise
         except (InputError, SourceError) as error:
@@ -286,7 +294,8 @@ class _Expansion:
         bounds = asked_root(requests, row)
         if name and self._excluded(name):
             return
-        if bounds and name and self._add_plain_file(row, bounds, path, name):
+        if bounds != NOWHERE and (plain := self._plain_files.find(path, bounds)) is not None:
+            self._add_found(row, *plain, name)
             return
         try:
             if bounds == NOWHERE:
@@ -302,16 +311,21 @@ class _Expansion:
                 )
             )
             return
-        directory = LocalDirectory(root)
         prefix = name + "/" if name else ""
-        try:
-            for found in walk(
-                directory,
-                start,
-                symlinks=self._policies.symlinks,
-                excluded=(lambda below: self._excluded(prefix + below)) if self._policies.exclude else None,
-                siblings=self._look_for_twins,
-            ):
+        below = (lambda below: self._excluded(prefix + below)) if self._policies.exclude else None
+        with (
+            closing(LocalDirectory(root)) as directory,
+            closing(
+                walk(
+                    directory,
+                    start,
+                    symlinks=self._policies.symlinks,
+                    excluded=below,
+                    siblings=self._look_for_twins,
+                )
+            ) as tree,
+        ):
+            for found in tree:
                 if isinstance(found, Files):
                     self._add_files(row, directory, found, prefix)
                     self._grew(len(self._table))
@@ -322,23 +336,7 @@ class _Expansion:
                     )
                 else:
                     self._add_found(row, directory, found, name)
-                self._policies.check_count(len(self._table))
-        finally:
-            directory.close()
-
-    def _add_plain_file(self, row: int, bounds: str, path: str, name: str) -> bool:
-        """Add the one file at a path, as most rows of manifests ask for; False where there is something else."""
-        if bounds == NOWHERE or not all(part not in ("", ".", "..") for part in path.split("/")):
-            return False
-        directory = self._beneath.get(bounds)
-        if directory is None:
-            directory = self._beneath[bounds] = LocalDirectory(os.path.realpath(bounds))
-        status = directory.plain_file(path)
-        if status is None:
-            return False
-        self._add_found(row, directory, Found("", path, status), name)
-        self._policies.check_count(len(self._table))
-        return True
+                self._check_entries()
 
     def _look_for_twins(self, siblings: list[str]) -> None:
         if self.names_differ:
