@@ -62,10 +62,8 @@ def test_a_download_that_fails_is_shown_as_failed(
     with browser.new_context(accept_downloads=True) as context:
         page = context.new_page()
         with page.expect_download() as started:
-            try:
+            with pytest.raises(Error, match="Download is starting"):
                 page.goto(link)
-            except Error as error:
-                assert "Download is starting" in str(error)
         download = started.value
         failure = download.failure()
         if changes:
