@@ -16,7 +16,7 @@ import pytest
 
 from bigzip.server.limits import Limits
 
-from .changing import BEGINNING, DATA, IN_PLACE, Change, Client, by_httpx, changing, curl, overwrite, wget
+from .changing import BEGINNING, IN_PLACE, Change, Client, by_httpx, changing, curl, overwrite, wget
 from .forms import Form, each_form, each_repeatable_form
 from .nginx import deployed_nginx_before
 from .programs import CURL, WGET, messages, run
@@ -24,6 +24,8 @@ from .raw_client import RawClient
 from .service import Service, serving_with, serving_with_limit, wait_until, zip_target
 from .trees import assert_archive_of, put, text
 
+LARGE = 256 << 20
+"""More than the buffers of three kernels' sockets, of which one may hold 32 MB."""
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
 
@@ -104,7 +106,9 @@ def test_an_abort_is_seen(
 def test_a_client_that_takes_nothing_is_seen_through_nginx(above: str, tmp_path: Path) -> None:
     """nginx takes nothing for it and keeps nothing on its disk, even where it is to ignore what we ask for."""
     root, directory = tmp_path / "root", tmp_path / "nginx"
-    put(root / "film.mp4", DATA)
+    root.mkdir()
+    with (root / "film.mp4").open("wb") as file:
+        file.truncate(LARGE)
     directory.mkdir()
     with (
         serving_with_limit(root, tmp_path / "log", 0, {"idle_seconds": 0.5}) as running,

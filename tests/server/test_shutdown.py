@@ -58,7 +58,7 @@ def lets_in(port: int) -> bool:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    put(tmp_path / "root" / "film.mp4", DATA)
+    put(tmp_path / "root" / "film.mp4", DATA * 2)  # more than the 32 MB that a socket may hold
     return tmp_path / "root"
 
 
