@@ -61,9 +61,8 @@ def test_a_download_that_fails_is_shown_as_failed(
     link = document["links"]["download"].replace(str(served.service.port), str(port), 1)
     with browser.new_context(accept_downloads=True) as context:
         page = context.new_page()
-        with page.expect_download() as started:
-            with pytest.raises(Error, match="Download is starting"):
-                page.goto(link)
+        with page.expect_download() as started, pytest.raises(Error, match="Download is starting"):
+            page.goto(link)
         download = started.value
         failure = download.failure()
         if changes:

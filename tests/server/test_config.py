@@ -115,3 +115,11 @@ def test_roots_of_variables_are_served(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     settings = in_force(tmp_path, "", BIGZIP_ROOTS=json.dumps({"docs": str(tmp_path / "docs")}))
     assert settings["roots"] == {"docs": str(tmp_path / "docs")}
+
+
+def test_the_file_that_is_deployed_can_be_used(tmp_path: Path) -> None:
+    deployed = Path(__file__).parents[2] / "deploy" / "bigzip.toml"
+    (tmp_path / "photos").mkdir()
+    settings = in_force(tmp_path, deployed.read_text().replace('"/srv/photos"', f'"{tmp_path}/photos"'))
+    assert settings["public_url"] == "https://zip.example.org"
+    assert settings["limits"]["streams"] == in_force(tmp_path, "")["limits"]["streams"]  # type: ignore[index]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
-from zlib_ng import zlib_ng
+from isal import isal_zlib
 
 from bigzip.errors import InputError, ManifestError
 from bigzip.plan.encoding import Encoding
@@ -70,7 +70,7 @@ def to_pieces(plan: FrozenPlan, *, skip_missing: bool) -> Iterator[bytes]:
     for column in columns.values():
         data = _bytes(column)
         for start in range(0, len(data), _PIECE_SIZE):
-            yield zlib_ng.compress(data[start : start + _PIECE_SIZE], _LEVEL)
+            yield isal_zlib.compress(data[start : start + _PIECE_SIZE], _LEVEL)
 
 
 def from_pieces(pieces: Iterable[bytes], connections: Connections | None = None) -> PlanParts:

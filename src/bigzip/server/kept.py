@@ -15,6 +15,7 @@ from bigzip.database.archives import ArchiveStore, NewArchive, StoredArchive
 from bigzip.errors import LimitExceeded, SourceMissing
 from bigzip.planned import Plan
 from bigzip.server.download import Outcome, Reason
+from bigzip.server.metrics import Metrics
 from bigzip.server.settings import Settings
 from bigzip.sources.url import is_in_store
 from bigzip.survey.index import SurveyIndex
@@ -46,10 +47,11 @@ class Delivery:
 class KeptArchives:
     """Plans archives and finds their plans again."""
 
-    def __init__(self, settings: Settings, store: ArchiveStore, index: SurveyIndex | None) -> None:
+    def __init__(self, settings: Settings, store: ArchiveStore, index: SurveyIndex | None, metrics: Metrics) -> None:
         self._settings = settings
         self._index = index
         self.store = store
+        self._metrics = metrics
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bigzip archives")
         self._surveys = asyncio.Semaphore(_SURVEYS_AT_ONCE)
         self._plans: OrderedDict[tuple[str, int], Plan] = OrderedDict()
@@ -77,7 +79,7 @@ class KeptArchives:
             return await self._surveyed(resolved, self._settings.survey_limit)
 
     async def _surveyed(self, resolved: Archive, limit: int) -> Delivery:
-        plan = await resolved.aplan_within(limit)
+        plan = await resolved.aplan_within(limit, progress=self._metrics.surveying())
         if plan is not None and plan.content_length is not None:
             return Delivery(plan=plan, reason=_EXACT)
         plan = await resolved.aplan(survey="sizes")

@@ -36,7 +36,7 @@ class Service:
         self.planner = Planner(settings, index, self.metrics)
         self.access = Access(settings, TokenStore(engine))
         self.manifests = ManifestReader(settings, index)
-        self.archives = KeptArchives(settings, ArchiveStore(engine), index)
+        self.archives = KeptArchives(settings, ArchiveStore(engine), index, self.metrics)
         self.checks: dict[str, Check] = root_checks(settings, self.planner)
         """What must do for the service to be ready, by name."""
         self.checks["database"] = self.archives.check

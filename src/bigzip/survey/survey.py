@@ -62,7 +62,8 @@ class Survey:
         """The steps that read what must be read; they pass on no bytes."""
         for rows in self._chunks(self._settled):
             yield from self._recall(rows)
-            yield Ahead(row for row in rows if self._must_be_read(row))
+            if self._depth is SurveyDepth.FULL:
+                yield Ahead(row for row in rows if self._must_be_read(row))
             yield from self._rows(rows)
         yield from self._pipeline.flush()
 
@@ -85,7 +86,7 @@ class Survey:
             yield range(start, min(start + _ROWS_AT_ONCE, len(self.table)))
 
     def _rows(self, rows: range) -> Steps[None]:
-        if self._depth is SurveyDepth.NOTHING:
+        if self._depth is not SurveyDepth.FULL:  # no row waits for another
             for row in rows:
                 self._decide(row)
             return
