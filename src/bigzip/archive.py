@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, I
 from contextlib import aclosing, closing
 from datetime import datetime
 from enum import StrEnum
+from hashlib import blake2b
 from math import inf
 from typing import Any, BinaryIO, Final, Literal
 from urllib.parse import unquote
@@ -255,7 +256,9 @@ class Archive:
 
     def identity(self) -> str:
         """The same for two resolved archives that make the same plan; on this machine, for keys of caches."""
-        return self._table.identity()
+        digest = blake2b(self._comment, digest_size=16)
+        digest.update(f"{self._table.identity()} {self._policies.skip_missing}".encode())
+        return digest.hexdigest()
 
     def survey_cost(self) -> int:
         """How many bytes a full survey would read: those of which nothing is known, here or in the index."""

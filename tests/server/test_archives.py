@@ -294,3 +294,14 @@ def test_what_is_no_longer_served_is_not_had_by_an_older_link(root: Path, tmp_pa
     with serving_root(root / "photos", tmp_path, "--port", str(port)) as running:
         response = httpx.get(re.sub(r":\d+/", f":{running.port}/", link, count=1))
         assert response.status_code == 403
+
+
+def test_what_was_previewed_is_not_mixed_up_with_what_differs_in_a_word(caller: Caller, tmp_path: Path) -> None:
+    fields: list[dict[str, Any]] = [{}, {"comment": "one"}, {"comment": "two"}, {"level": 9, "method": "deflate"}]
+    for more in fields:
+        body = manifest("file:text.txt", **({"method": "store"} | more))
+        caller.http.post("/v1/archives/preview", json=body)
+        data = httpx.get(caller.create("file:text.txt", **body)["links"]["download"]).content
+        with zipfile.ZipFile(io.BytesIO(data)) as made:
+            assert made.comment.decode() == more.get("comment", "")
+            assert made.infolist()[0].compress_type == (8 if "level" in more else 0)

@@ -111,6 +111,10 @@ class Encoding:
         """The form that the row is written in."""
         return _FORMS[self._forms[row]]
 
+    def has(self, form: Form) -> bool:
+        """Whether any row is written in this form."""
+        return int(form) in self._forms
+
     def is_streamed(self) -> bool:
         """Whether any row is `Form.STREAMED`, so that there is no layout."""
         return int(Form.STREAMED) in self._forms

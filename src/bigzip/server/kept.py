@@ -13,9 +13,11 @@ from typing import Final, TypeVar
 from bigzip.archive import Archive
 from bigzip.database.archives import ArchiveStore, NewArchive, StoredArchive
 from bigzip.errors import LimitExceeded, SourceMissing
+from bigzip.plan.entry import Form
 from bigzip.planned import Plan
 from bigzip.server.download import Outcome, Reason
 from bigzip.server.metrics import Metrics
+from bigzip.server.plans import RecentPlans
 from bigzip.server.settings import Settings
 from bigzip.sources.url import is_in_store
 from bigzip.survey.index import SurveyIndex
@@ -53,6 +55,7 @@ class KeptArchives:
         self.store = store
         self._metrics = metrics
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bigzip archives")
+        self._previewed = RecentPlans()
         self._surveys = asyncio.Semaphore(_SURVEYS_AT_ONCE)
         self._plans: OrderedDict[tuple[str, int], Plan] = OrderedDict()
         self._loading: dict[tuple[str, int], asyncio.Task[Plan]] = {}
@@ -76,16 +79,21 @@ class KeptArchives:
                 raise LimitExceeded(
                     limit="archive_bytes", allowed=max_bytes, actual=size, remedy="make several smaller archives"
                 )
-            return await self._surveyed(resolved, self._settings.survey_limit)
+            # Whoever looked at a preview asks for the same right after.
+            plan = await self._previewed.get_or_make(
+                await self.in_thread(resolved.identity), lambda: self._surveyed(resolved)
+            )
+            assert plan is not None
+            return Delivery(plan=plan, reason=self._reason(plan))
 
-    async def _surveyed(self, resolved: Archive, limit: int) -> Delivery:
-        plan = await resolved.aplan_within(limit, progress=self._metrics.surveying())
-        if plan is not None and plan.content_length is not None:
-            return Delivery(plan=plan, reason=_EXACT)
-        plan = await resolved.aplan(survey="sizes")
-        if plan.content_length is not None:
-            return Delivery(plan=plan, reason=_BLOCKS)
-        return Delivery(plan=plan, reason=_STREAMED.format(limit=limit))
+    async def _surveyed(self, resolved: Archive) -> Plan:
+        plan = await resolved.aplan_within(self._settings.survey_limit, progress=self._metrics.surveying())
+        return await resolved.aplan(survey="sizes") if plan is None or plan.content_length is None else plan
+
+    def _reason(self, plan: Plan) -> str:
+        if plan.content_length is None:
+            return _STREAMED.format(limit=self._settings.survey_limit)
+        return _BLOCKS if plan.encoding.has(Form.STORED_BLOCKS) else _EXACT
 
     async def keep(self, new: NewArchive, plan: Plan) -> StoredArchive:
         """Keep an archive, for all services with this database."""
