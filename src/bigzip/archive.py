@@ -250,6 +250,11 @@ class Archive:
         return resolved
 
     @property
+    def count(self) -> int:
+        """How many entries there are; for a resolved archive."""
+        return len(self._table)
+
+    @property
     def total_size(self) -> int | None:
         """The bytes of data of all entries; None where an entry's size is not known. For a resolved archive."""
         return self._table.total_size()

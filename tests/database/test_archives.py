@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from bigzip.database.archives import ArchiveStore, KeyInUse, NewArchive
+from bigzip.database.archives import ArchiveStore, ClaimedKey, KeyInUse, NewArchive, UsedKey
 from bigzip.database.schema import idempotency_keys, plan_pieces
 
 PIECES = [bytes([number]) * 1000 for number in range(5)]
@@ -44,7 +44,7 @@ def pieces_left(engine: Engine) -> int:
 def test_what_was_kept_is_found_again(store: ArchiveStore) -> None:
     kept = store.add(archive(), PIECES)
     assert store.get(kept.id) == kept
-    assert (kept.owner, kept.data_bytes, kept.revision, kept.bytes_sent) == ("shop", 1 << 40, 1, 0)
+    assert (kept.owner, kept.data_bytes, kept.revision, kept.bytes_sent) == ("shop", 1 << 40, 0, 0)
     assert list(store.plan(kept)) == PIECES
     assert store.get("another") is None
 
@@ -72,7 +72,8 @@ def test_a_newer_plan_takes_the_place_of_the_first(store: ArchiveStore, engine: 
     replaced = store.replace_plan(kept, [b"new"], content_length=7, etag='"n"', reason="known")
     newer = store.get(kept.id)
     assert replaced
-    assert newer == replace(kept, revision=2, content_length=7, etag='"n"', delivery_reason="known")
+    assert newer is not None
+    assert newer == replace(kept, revision=newer.revision, content_length=7, etag='"n"', delivery_reason="known")
     assert list(store.plan(newer)) == [b"new"]
     assert pieces_left(engine) == 1
     assert not store.replace_plan(kept, [b"later"], content_length=8, etag='"l"', reason="late")
@@ -128,13 +129,13 @@ def test_what_has_expired_is_gone_with_its_plan_and_keys(store: ArchiveStore, en
     gone = store.add(archive(), PIECES)
     with engine.begin() as connection:
         connection.exec_driver_sql(f"UPDATE archives SET expires = {int(time.time())} WHERE id = '{gone.id}'")
-        connection.execute(idempotency_keys.insert().values(owner="o", key="k", expires=int(time.time())))
+        connection.execute(idempotency_keys.insert().values(owner="o", key="k", claim="c", expires=int(time.time())))
     assert store.get(gone.id) is None
     assert [one.id for one in store.of_owner("shop", limit=10)] == [live.id]
     assert store.remove_expired() == 1
     assert store.remove_expired() == 0
     assert pieces_left(engine) == 1
-    assert store.claim_key("o", "k") is None
+    assert isinstance(store.claim_key("o", "k"), ClaimedKey)
 
 
 def test_what_was_forgotten_is_gone(store: ArchiveStore, engine: Engine) -> None:
@@ -146,21 +147,54 @@ def test_what_was_forgotten_is_gone(store: ArchiveStore, engine: Engine) -> None
 
 
 def test_of_requests_with_one_key_one_is_the_first(store: ArchiveStore) -> None:
-    def claim(_: int) -> str:
+    def claim(_: int) -> ClaimedKey | None:
         try:
-            return "mine" if store.claim_key("shop", "k") is None else "done"
+            claimed = store.claim_key("shop", "k")
         except KeyInUse as error:
-            return "busy" if error.is_under_way else "used"
+            assert_under_way(error)
+            return None
+        assert isinstance(claimed, ClaimedKey)
+        return claimed
 
     with ThreadPoolExecutor(8) as threads:
-        assert sorted(threads.map(claim, range(8))) == ["busy"] * 7 + ["mine"]
-    kept = store.add(archive(), [])
-    store.keep_key("shop", "k", "print", kept)
-    assert store.claim_key("shop", "k") == (kept.id, "print")
-    assert store.claim_key("other", "k") is None
+        claims = [claimed for claimed in threads.map(claim, range(8)) if claimed is not None]
+    (mine,) = claims
+    kept = store.add(archive(), [], key=replace(mine, fingerprint="print"))
+    assert store.claim_key("shop", "k") == UsedKey(archive_id=kept.id, fingerprint="print")
+    assert isinstance(store.claim_key("other", "k"), ClaimedKey)
+    store.release_key(mine)  # too late: it leads to the archive
+    assert store.claim_key("shop", "k") == UsedKey(archive_id=kept.id, fingerprint="print")
+
+
+def assert_under_way(error: KeyInUse) -> None:
+    assert error.is_under_way
 
 
 def test_a_key_whose_request_failed_is_free_again(store: ArchiveStore) -> None:
-    assert store.claim_key("shop", "k") is None
-    store.release_key("shop", "k")
-    assert store.claim_key("shop", "k") is None
+    claimed = store.claim_key("shop", "k")
+    assert isinstance(claimed, ClaimedKey)
+    store.release_key(claimed)
+    again = store.claim_key("shop", "k")
+    assert isinstance(again, ClaimedKey)
+    store.release_key(claimed)  # no longer its own
+    with pytest.raises(KeyInUse):
+        store.claim_key("shop", "k")
+
+
+def test_pieces_that_a_killed_process_left_are_in_nobodys_way(store: ArchiveStore, engine: Engine) -> None:
+    kept = store.add(archive(content_length=None, etag=None), PIECES)
+    for revision in range(1, 4):
+        with engine.begin() as connection:
+            left = {"archive_id": kept.id, "revision": revision, "number": 0, "data": b"left"}
+            connection.execute(plan_pieces.insert().values(left))
+    assert store.replace_plan(kept, [b"new"], content_length=7, etag='"n"', reason="known")
+    newer = store.get(kept.id)
+    assert newer is not None
+    assert list(store.plan(newer)) == [b"new"]
+    assert pieces_left(engine) == 1
+
+
+def test_an_archive_that_expires_at_once_is_kept_all_the_same(store: ArchiveStore) -> None:
+    kept = store.add(archive(expires=int(time.time())), PIECES)
+    assert store.get(kept.id) is None
+    assert store.remove_expired() == 1

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from .api import Caller, manifest, new_token, serving_root
+from .raw_client import RawClient
 from .service import Service, wait_until
 
 
@@ -25,6 +27,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("root")
     (root / "a.txt").write_bytes(b"a" * 1000)
     return root
+
+
+@pytest.fixture(scope="module")
+def service(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Without tokens."""
+    with serving_root(root, tmp_path_factory.mktemp("local")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +143,7 @@ def test_a_browser_signs_in_once(tenants: Tenants) -> None:
         cookie = signed.headers["set-cookie"].lower()
         assert "httponly" in cookie
         assert "samesite=strict" in cookie
-        assert tenants.alice.rpartition("_")[2].lower() not in cookie
+        assert tenants.alice.split("_", 2)[2].lower() not in cookie
         assert browser.get("/v1/archives").status_code == 200
         assert browser.post("/v1/archives", json=manifest("file:a.txt")).status_code == 201
         browser.post("/session/end")
@@ -174,6 +183,80 @@ def test_without_tokens_only_names_of_this_machine_are_answered(root: Path, tmp_
             f"{running.url}/v1/archives", json=manifest("file:a.txt"), headers={"origin": "https://evil.example"}
         )
         assert cross.status_code == 403
+
+
+def test_without_tokens_the_clients_of_a_proxy_are_not_answered(root: Path, tmp_path: Path) -> None:
+    """Whatever name they ask by: deploy/nginx.conf says where they are."""
+    (tmp_path / "c.toml").write_text('public_url = "https://zip.example.org"\n')
+    with serving_root(root, tmp_path, "--config", str(tmp_path / "c.toml")) as running:
+        for host in ("localhost", "zip.example.org", f"127.0.0.1:{running.port}"):
+            for path in ("/", "/v1/zip?path=a.txt", "/v1/archives"):
+                headers = {"host": host, "x-forwarded-for": "203.0.113.5"}
+                assert httpx.get(running.url + path, headers=headers).status_code == 403
+        own = {"x-forwarded-for": "127.0.0.1"}
+        assert httpx.get(f"{running.url}/v1/zip?path=a.txt", headers=own).status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{"host": "["}, {"host": "[::1"}, {"origin": "http://["}])
+def test_hosts_that_are_none_are_foreign(root: Path, service: Service, headers: dict[str, str]) -> None:
+    response = httpx.post(f"{service.url}/v1/archives", json=manifest("file:a.txt"), headers=headers)
+    assert response.status_code == 403
+
+
+def test_a_cookie_of_anybodys_is_no_way_around(service: Service) -> None:
+    headers = {"sec-fetch-site": "cross-site", "cookie": "bigzip_session=planted"}
+    response = httpx.post(f"{service.url}/v1/archives", json=manifest("file:a.txt"), headers=headers)
+    assert response.status_code == 403
+
+
+def test_a_long_body_is_not_read_before_its_sender_is_known(tenants: Tenants) -> None:
+    def endless() -> Iterator[bytes]:
+        for _ in range(1000):
+            yield b" " * 65_536
+
+    place = f"{tenants.service.url}/v1/archives/nothing/links"
+    try:
+        assert httpx.post(place, content=endless()).status_code == 401
+    except httpx.WriteError:
+        pass  # it was told before it had sent all
+    with Caller(tenants.service, tenants.alice) as alice:
+        identity = alice.create("file:a.txt")["id"]
+        response = alice.http.post(f"/v1/archives/{identity}/links", content=b" " * 5_000)
+        assert response.status_code == 413
+        for wrong in (b"{", b"[]", b'{"expires_in": 0}', b'{"filename": ""}', b'{"filename": 5}'):
+            assert alice.http.post(f"/v1/archives/{identity}/links", content=wrong).status_code == 422
+
+
+def test_limits_hold_for_files_as_for_archives(tenants: Tenants) -> None:
+    few = new_token(tenants.database, "frank", "--limit", "archive_bytes=999")
+    with Caller(tenants.service, few) as frank:
+        response = frank.http.get("/v1/zip?path=a.txt")
+        assert (response.status_code, response.json()["limit"]) == (422, "archive_bytes")
+
+
+def test_an_owner_has_so_many_manifests_at_a_time(tenants: Tenants) -> None:
+    """Those who send slowly take places of their own, and of nobody else's."""
+    head = {
+        "authorization": f"Bearer {tenants.alice}",
+        "content-type": "application/jsonl",
+        "content-length": "1000",
+    }
+    with Caller(tenants.service, tenants.alice) as alice, Caller(tenants.service, tenants.bob) as bob:
+
+        def refused() -> httpx.Response | None:
+            response = alice.http.post("/v1/archives", json=manifest("file:a.txt"))
+            return response if response.status_code == 429 else None
+
+        with ExitStack() as slow:
+            for _ in range(4):
+                slow.enter_context(RawClient(tenants.service.port)).send("/v1/archives", head, method="POST")
+            response = wait_until(refused, "the places are taken")
+            assert response is not None
+            problem = response.json()
+            assert (problem["limit"], problem["allowed"]) == ("manifests_per_owner", 4)
+            assert "retry-after" in response.headers
+            assert bob.create("file:a.txt")["entries"] == 1
+        wait_until(lambda: refused() is None, "the places are free again")
 
 
 def test_the_first_token_ends_being_served_without(root: Path, tmp_path: Path) -> None:

@@ -75,6 +75,14 @@ def test_a_download_cut_at_one_is_resumed_at_another(root: Path, tmp_path: Path,
         assert httpx.get(link).status_code == 403
 
 
+@pytest.mark.parametrize("identity", ["%00", "a%00b", "%ff", "x" * 200])
+def test_ids_that_are_none_lead_nowhere(root: Path, tmp_path: Path, database: str, identity: str) -> None:
+    with serving_root(root, tmp_path, database=database) as running, Caller(running) as caller:
+        assert caller.http.get(f"/v1/archives/{identity}/download").status_code == 403
+        assert caller.http.get(f"/v1/archives/{identity}").status_code == 404
+        assert caller.http.get(f"/v1/archives?before={identity}").status_code == 400
+
+
 def test_an_archive_outlives_the_process_that_made_it(root: Path, tmp_path: Path, database: str) -> None:
     with serving_root(root, tmp_path, database=database) as first, Caller(first) as caller:
         document = caller.create("file:.", method="deflate")

@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -119,3 +120,18 @@ def test_what_was_replaced_breaks_the_download(caller: Caller, files: FileServer
 def test_what_is_missing_is_said_without_more(caller: Caller, files: FileServer) -> None:
     response = caller.http.post("/v1/archives", json=manifest(f"{files.origin}/public/absent"))
     assert response.status_code == 404
+
+
+def test_what_is_let_in_no_more_is_not_had_by_an_older_link(files: FileServer, tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    config = tmp_path / "bigzip.toml"
+    networks = 'networks = ["127.0.0.0/8"]\n'
+    config.write_text(f'[sources]\nallow = ["{files.origin}/"]\n{networks}')
+    with serving_root(tmp_path / "root", tmp_path, "--config", str(config)) as running, Caller(running) as caller:
+        secret = caller.create(f"{files.origin}/private/secret.txt")["links"]["download"]
+        public = caller.create(f"{files.origin}/public/a.txt")["links"]["download"]
+        port = str(running.port)
+    config.write_text(f'[sources]\nallow = ["{files.origin}/public/"]\n{networks}')
+    with serving_root(tmp_path / "root", tmp_path, "--config", str(config)) as running:
+        assert httpx.get(public.replace(port, str(running.port), 1)).status_code == 200
+        assert httpx.get(secret.replace(port, str(running.port), 1)).status_code == 403

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, select, tuple_, update
+from sqlalchemy import Engine, Row, delete, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from bigzip.database.engine import for_reading
@@ -17,6 +17,7 @@ _ID_BYTES: Final = 16
 _DIGEST_SIZE: Final = 16
 _UNDER_WAY_SECONDS: Final = 3_600
 """A request with an idempotency key that takes longer has died."""
+_MAX_REVISION: Final = (1 << 31) - 2
 _REMOVED_AT_ONCE: Final = 100
 _MICROSECONDS: Final = 1_000_000
 """A second."""
@@ -64,6 +65,32 @@ class StoredArchive:
     bytes_sent: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedKey:
+    """An idempotency key that is a request's own until it is answered."""
+
+    owner: str
+    key: str
+    claim: str
+    """Told from those of other requests by this, even if they take the key over when it has expired."""
+    fingerprint: str = ""
+    """Of the request's body, once that is known."""
+
+    def row(self) -> Any:
+        """The condition for its row."""
+        columns = idempotency_keys.c
+        return (columns.owner == self.owner) & (columns.key == self.key) & (columns.claim == self.claim)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedKey:
+    """An idempotency key that has led to an archive."""
+
+    archive_id: str
+    fingerprint: str
+    """Of the body of the request that did."""
+
+
 class KeyInUse(Exception):
     """An idempotency key that another request has, or had with another body; `is_under_way` says which."""
 
@@ -79,22 +106,28 @@ class ArchiveStore:
         self._engine = engine
         self._reading = for_reading(engine)
 
-    def add(self, archive: NewArchive, plan: Iterable[bytes]) -> StoredArchive:
-        """Keep an archive; nobody sees it before all pieces of its plan are kept."""
+    def add(self, archive: NewArchive, plan: Iterable[bytes], *, key: "ClaimedKey | None" = None) -> StoredArchive:
+        """Keep an archive; nobody sees it before all pieces of its plan are kept.
+
+        Args:
+            archive: what is said of it.
+            plan: the pieces of its plan.
+            key: of the request that it was made for, which leads to it from now on.
+        """
         identity = secrets.token_urlsafe(_ID_BYTES)
         created = int(time.time() * _MICROSECONDS)
         columns = {field: getattr(archive, field) for field in archive.__dataclass_fields__}
         with self._engine.begin() as connection:
             connection.execute(
                 insert(archives).values(
-                    id=identity, digest="", created_microseconds=created, is_whole=False, revision=1, **columns
+                    id=identity, digest="", created_microseconds=created, is_whole=False, revision=0, **columns
                 )
             )
         digest = blake2b(digest_size=_DIGEST_SIZE)
         try:
             for number, piece in enumerate(plan):
                 digest.update(piece)
-                self._add_piece(identity, 1, number, piece)
+                self._add_piece(identity, 0, number, piece)
         except BaseException:
             self.remove(identity)
             raise
@@ -102,7 +135,10 @@ class ArchiveStore:
             connection.execute(
                 update(archives).where(archives.c.id == identity).values(is_whole=True, digest=digest.hexdigest())
             )
-            return self._one(connection, identity)
+            if key is not None:
+                values = {"fingerprint": key.fingerprint, "archive_id": identity, "expires": archive.expires}
+                connection.execute(update(idempotency_keys).where(key.row()).values(values))
+            return _stored(connection.execute(select(*_COLUMNS).where(archives.c.id == identity)).one())
 
     def replace_plan(
         self,
@@ -114,16 +150,17 @@ class ArchiveStore:
         reason: str,
     ) -> bool:
         """Keep another plan of the same entries, one that knows more; False if somebody else has done so meanwhile."""
-        revision = archive.revision + 1
-        at_it = (plan_pieces.c.archive_id == archive.id) & (plan_pieces.c.revision == revision)
+        # By chance, so that what a process left that was killed here is in nobody's way.
+        revision = 1 + secrets.randbelow(_MAX_REVISION)
+        of_archive = plan_pieces.c.archive_id == archive.id
         try:
             for number, piece in enumerate(plan):
                 self._add_piece(archive.id, revision, number, piece)
-        except IntegrityError:  # another process is at it, or the archive is gone
+        except IntegrityError:  # the archive is gone
             return False
         except BaseException:
             with self._engine.begin() as connection:
-                connection.execute(delete(plan_pieces).where(at_it))
+                connection.execute(delete(plan_pieces).where(of_archive & (plan_pieces.c.revision == revision)))
             raise
         with self._engine.begin() as connection:
             values = {
@@ -133,14 +170,10 @@ class ArchiveStore:
                 "delivery_reason": reason,
             }
             same = (archives.c.id == archive.id) & (archives.c.revision == archive.revision)
-            if connection.execute(update(archives).where(same).values(values)).rowcount != 1:
-                return False
-            connection.execute(
-                delete(plan_pieces).where(
-                    (plan_pieces.c.archive_id == archive.id) & (plan_pieces.c.revision < revision)
-                )
-            )
-        return True
+            is_first = connection.execute(update(archives).where(same).values(values)).rowcount == 1
+            lost = plan_pieces.c.revision == revision if not is_first else plan_pieces.c.revision != revision
+            connection.execute(delete(plan_pieces).where(of_archive & lost))
+        return is_first
 
     def get(self, identity: str) -> StoredArchive | None:
         """The archive of this id, if it is kept and has not expired."""
@@ -219,12 +252,11 @@ class ArchiveStore:
             self.remove(identity)
         return len(expired)
 
-    def claim_key(self, owner: str, key: str) -> tuple[str, str] | None:
+    def claim_key(self, owner: str, key: str) -> "ClaimedKey | UsedKey":
         """Take an idempotency key for a new request.
 
         Returns:
-            None where the key is free, and is the caller's from now on; else the id of the archive that it led to,
-            and the fingerprint of the request's body.
+            The key, which is the caller's from now on; or what it led to before.
 
         Raises:
             KeyInUse: a request with it is under way.
@@ -234,29 +266,21 @@ class ArchiveStore:
         try:
             with self._engine.begin() as connection:
                 connection.execute(delete(idempotency_keys).where(mine, idempotency_keys.c.expires <= now))
-                connection.execute(
-                    insert(idempotency_keys).values(owner=owner, key=key, expires=now + _UNDER_WAY_SECONDS)
-                )
+                claim = secrets.token_hex(_ID_BYTES)
+                values = {"owner": owner, "key": key, "claim": claim, "expires": now + _UNDER_WAY_SECONDS}
+                connection.execute(insert(idempotency_keys).values(values))
         except IntegrityError:
             with self._reading.connect() as connection:
                 row = connection.execute(select(idempotency_keys).where(mine)).one_or_none()
             if row is None or row.archive_id is None:
                 raise KeyInUse(is_under_way=True) from None
-            return row.archive_id, row.fingerprint
-        return None
+            return UsedKey(archive_id=row.archive_id, fingerprint=row.fingerprint)
+        return ClaimedKey(owner=owner, key=key, claim=claim)
 
-    def keep_key(self, owner: str, key: str, fingerprint: str, archive: StoredArchive) -> None:
-        """Note which archive the request with this key led to."""
-        mine = (idempotency_keys.c.owner == owner) & (idempotency_keys.c.key == key)
-        values = {"fingerprint": fingerprint, "archive_id": archive.id, "expires": archive.expires}
+    def release_key(self, key: "ClaimedKey") -> None:
+        """Let a key be used again: the request with it failed. Nothing happens where it led to an archive."""
         with self._engine.begin() as connection:
-            connection.execute(update(idempotency_keys).where(mine).values(values))
-
-    def release_key(self, owner: str, key: str) -> None:
-        """Let a key be used again: the request with it failed, or what it led to has gone."""
-        mine = (idempotency_keys.c.owner == owner) & (idempotency_keys.c.key == key)
-        with self._engine.begin() as connection:
-            connection.execute(delete(idempotency_keys).where(mine))
+            connection.execute(delete(idempotency_keys).where(key.row(), idempotency_keys.c.archive_id.is_(None)))
 
     def check(self) -> None:
         """Ask the database something; raises where it does not answer."""
@@ -269,9 +293,6 @@ class ArchiveStore:
             connection.execute(
                 insert(plan_pieces).values(archive_id=identity, revision=revision, number=number, data=data)
             )
-
-    def _one(self, connection: Connection, identity: str) -> StoredArchive:
-        return _stored(connection.execute(_live().where(archives.c.id == identity)).one())
 
 
 _COLUMNS: Final = [archives.c[field] for field in StoredArchive.__dataclass_fields__]

@@ -12,7 +12,18 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from bigzip.errors import InputError, OutputError, printable
 
-_BUSY_SECONDS: Final = 30
+_BUSY_SECONDS: Final = 15
+_PRIVATE: Final = 0o600
+_POOL: Final[dict[str, Any]] = {"pool_size": 20, "max_overflow": 20, "pool_timeout": 10}
+_POSTGRESQL: Final = {
+    "connect_timeout": 10,
+    "options": "-c statement_timeout=30000",
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""A server that does not answer is given up, in seconds and milliseconds."""
 _IS_READING: Final = "bigzip_is_reading"
 _UPGRADE_LOCK: Final = 0x6269677A6970
 """PostgreSQL's advisory locks are numbers: this one spells bigzip."""
@@ -55,17 +66,23 @@ def for_reading(engine: Engine) -> Engine:
 
 
 def described(place: str) -> str:
-    """The place as it can be shown: without a password."""
-    return make_url(place).render_as_string(hide_password=True) if "://" in place else printable(place)
+    """The place as it can be shown: without a password, be it before the host or in the query."""
+    if "://" not in place:
+        return printable(place)
+    try:
+        return printable(make_url(place).set(query={}).render_as_string(hide_password=True))
+    except (ArgumentError, ValueError):
+        return f"{place.partition('://')[0]}://…"
 
 
 def _engine(place: str) -> Engine:
     if "://" not in place:
         try:
             os.makedirs(os.path.dirname(os.path.abspath(place)), mode=0o700, exist_ok=True)
+            os.close(os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE))
         except OSError as error:
             raise OutputError(f"the database {described(place)}: {error.strerror}") from error
-        engine = create_engine(f"sqlite:///{os.path.abspath(place)}", connect_args={"timeout": _BUSY_SECONDS})
+        engine = create_engine(f"sqlite:///{os.path.abspath(place)}", connect_args={"timeout": _BUSY_SECONDS}, **_POOL)
         _set_up_sqlite(engine)
         return engine
     try:
@@ -76,7 +93,7 @@ def _engine(place: str) -> Engine:
             raise InputError(
                 f"a database of kind {url.get_backend_name()!r} cannot be used: give a path or postgresql://…"
             )
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(url, pool_pre_ping=True, connect_args=_POSTGRESQL, **_POOL)
     except ModuleNotFoundError as error:
         raise InputError("PostgreSQL needs psycopg; install it with: pip install 'bigzip[postgresql]'") from error
     except (ArgumentError, ValueError) as error:

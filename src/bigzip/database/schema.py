@@ -50,6 +50,7 @@ idempotency_keys: Final = Table(
     METADATA,
     Column("owner", String(255), primary_key=True),
     Column("key", String(255), primary_key=True),
+    Column("claim", String(64), nullable=False),  # tells the request that has it from others
     Column("fingerprint", String(64)),  # of the request's body; none while the first request is under way
     Column("archive_id", _ID),
     Column("expires", _TIME, nullable=False),

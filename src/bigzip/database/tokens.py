@@ -37,6 +37,7 @@ class Scope(StrEnum):
 
 LIMITS: Final = ("entries", "archive_bytes", "streams")
 """What a token can limit further than the service does."""
+_MAX_LIMIT: Final = {"entries": (1 << 31) - 1, "archive_bytes": (1 << 62) - 1, "streams": (1 << 31) - 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,7 @@ class TokenStore:
         if not _OWNER.fullmatch(owner):
             raise InputError(f"an owner {owner!r} cannot be: give letters, digits, dots, hyphens, underscores, @")
         for name, value in limits.items():
-            if name not in LIMITS or value < 1:
+            if name not in LIMITS or not 1 <= value <= _MAX_LIMIT[name]:
                 raise InputError(f"a limit {name}={value} cannot be: known are {', '.join(LIMITS)}, from 1 on")
         identity, secret = secrets.token_hex(_ID_BYTES), secrets.token_urlsafe(_SECRET_BYTES)
         now = int(time.time())

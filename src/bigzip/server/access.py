@@ -1,25 +1,28 @@
 """Who asks, and whether they may.
 
 Without any token ever made, the service is for this machine: it listens on a loopback address, and answers only
-requests that name it by one, so that no page of a browser reaches it through a name of its own. With tokens, a request
-shows one, or the session that a browser was given for one.
+requests that come from one and name it by one: neither a proxy's clients nor a page of a browser, through a name of its
+own, reach it. With tokens, a request shows one, or the session that a browser was given for one.
 """
 
 import asyncio
 import ipaddress
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from bigzip.database.tokens import Scope, Token, TokenStore
+from bigzip.server.links import LinkKeys
 from bigzip.server.settings import Settings
 
 LOCAL_OWNER: Final = "local"
@@ -28,8 +31,10 @@ SESSION_COOKIE: Final = "bigzip_session"
 SESSION_SECONDS: Final = 12 * 3_600
 _TRUSTED_SECONDS: Final = 5.0
 """So long a token that was good is not looked up again: a revoked one is refused after that."""
+_THREADS: Final = 8
 _MAX_TRUSTED: Final = 10_000
 _SAFE_METHODS: Final = ("GET", "HEAD")
+T = TypeVar("T")
 _MAX_SHOWN: Final = 200
 """Longer than any token."""
 
@@ -57,6 +62,8 @@ class Access:
         self._trusted: OrderedDict[str, tuple[float, Token]] = OrderedDict()
         self._free_until = 0.0
         self._needs_tokens = settings.needs_tokens
+        # Of its own: the event loop's other threads make the bytes of downloads, which a database must not hold up.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bigzip access")
 
     async def caller(self, request: Request, scope: Scope) -> Caller:
         """Who asks for something that is in `scope`; noted in the request's state too.
@@ -80,16 +87,16 @@ class Access:
     async def needs_token(self) -> bool:
         """Whether nobody is served without a token."""
         if not self._needs_tokens and time.monotonic() >= self._free_until:
-            self._needs_tokens = await asyncio.to_thread(self._tokens.any_made)
+            self._needs_tokens = await self._in_thread(self._tokens.any_made)
             self._free_until = time.monotonic() + _TRUSTED_SECONDS
         return self._needs_tokens
 
     async def session_of(self, text: str) -> str | None:
         """A session for a browser whose user shows a token; None where that is none."""
-        token = await asyncio.to_thread(self._tokens.of_text, text[:_MAX_SHOWN])
+        token = await self._in_thread(partial(self._tokens.of_text, text[:_MAX_SHOWN]))
         if token is None:
             return None
-        keys = await asyncio.to_thread(self._settings.link_keys.keys)
+        keys = await self._in_thread(self._settings.link_keys.keys)
         return keys.session(token.id, int(time.time()) + SESSION_SECONDS)
 
     def check_origin(self, request: Request) -> None:
@@ -109,6 +116,13 @@ class Access:
         url = self._settings.public_url
         return url is not None and origin is not None and _host(url) == _host(origin)
 
+    async def _in_thread(self, look: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, look)
+
+    async def link_keys(self) -> LinkKeys:
+        """The keys that links are signed with."""
+        return await self._in_thread(self._settings.link_keys.keys)
+
     async def _token(self, request: Request) -> Token | None:
         """The token that a request shows."""
         scheme, _, text = request.headers.get("authorization", "").partition(" ")
@@ -120,16 +134,13 @@ class Access:
                 raise _unauthorized("This token is not known, or not any more.")
             return token
         session = request.cookies.get(SESSION_COOKIE)
-        if session is None:
-            if request.method not in _SAFE_METHODS:
-                self.check_origin(request)
-            return None
-        keys = await asyncio.to_thread(self._settings.link_keys.keys)
-        identity = keys.session_token(session, time.time())
-        token = None if identity is None else await self._looked_up(f"id {identity}")
-        if token is not None and request.method not in _SAFE_METHODS:
+        if request.method not in _SAFE_METHODS:
             self.check_origin(request)  # a browser sends its cookies wherever a page wants
-        return token
+        if session is None:
+            return None
+        keys = await self._in_thread(self._settings.link_keys.keys)
+        identity = keys.session_token(session, time.time())
+        return None if identity is None else await self._looked_up(f"id {identity}")
 
     async def _looked_up(self, what: str) -> Token | None:
         now = time.monotonic()
@@ -139,7 +150,7 @@ class Access:
             return token
         kind, _, text = what.partition(" ")
         look = self._tokens.of_text if kind == "token" else self._tokens.get
-        token = await asyncio.to_thread(look, text)
+        token = await self._in_thread(partial(look, text))
         self._trusted.pop(key, None)
         if token is not None:
             self._trusted[key] = (now + _TRUSTED_SECONDS, token)
@@ -148,14 +159,13 @@ class Access:
         return token
 
     def _check_is_local(self, request: Request) -> None:
-        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-        if host == "localhost" or host.endswith(".localhost") or _is_loopback(host):
-            return
-        if self._settings.public_url is not None and host == urlsplit(self._settings.public_url).hostname:
+        host = _hostname(f"//{request.headers.get('host', '')}")
+        client = request.client.host if request.client is not None else ""
+        if _is_loopback(client) and (host == "localhost" or host.endswith(".localhost") or _is_loopback(host)):
             return
         detail = (
-            "Without tokens this service answers only requests to this machine's own names, such as localhost. "
-            "Make a token (bigzip token create), or configure public_url."
+            "Without tokens this service answers only this machine, by names such as localhost. For others, make a "
+            "token: bigzip token create OWNER"
         )
         raise HTTPException(HTTPStatus.FORBIDDEN, detail)
 
@@ -165,7 +175,17 @@ def _unauthorized(detail: str) -> HTTPException:
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).netloc
+    try:
+        return urlsplit(url).netloc
+    except ValueError:  # brackets without an address between them
+        return "no host"
+
+
+def _hostname(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_loopback(host: str) -> bool:

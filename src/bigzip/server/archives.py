@@ -1,26 +1,32 @@
 """`/v1/archives`: manifests in, documents of archives and signed links out."""
 
 import asyncio
+import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from bigzip.contrib.http import content_disposition
-from bigzip.database.archives import KeyInUse, NewArchive, StoredArchive
+from bigzip.database.archives import ClaimedKey, KeyInUse, NewArchive, StoredArchive, UsedKey
 from bigzip.database.tokens import Scope
 from bigzip.errors import InputError, LimitExceeded
 from bigzip.server.access import Caller
+from bigzip.server.bodies import short_body
 from bigzip.server.documents import (
+    ID_PATTERN,
+    LINK_BODY,
     MANIFEST_BODY,
     PROBLEM,
     ArchiveDocument,
     ArchiveList,
+    Identity,
     LinkDocument,
     LinkRequest,
     Preview,
@@ -30,6 +36,7 @@ from bigzip.server.documents import (
 from bigzip.server.downloads import signed_link
 from bigzip.server.kept import Delivery
 from bigzip.server.service import Service
+from bigzip.server.slots import Slots
 
 _MAX_LISTED: Final = 100
 _MAX_NAME: Final = 255
@@ -49,7 +56,9 @@ def archive_routes(service: Service) -> APIRouter:
     router.add_api_route("/preview", act.preview, methods=["POST"], response_model=Preview, openapi_extra=MANIFEST_BODY)
     router.add_api_route("/{identity}", act.one, response_model=ArchiveDocument)
     router.add_api_route("/{identity}", act.forget, methods=["DELETE"], status_code=HTTPStatus.NO_CONTENT)
-    router.add_api_route("/{identity}/links", act.new_link, response_model=LinkDocument, **created)
+    router.add_api_route(
+        "/{identity}/links", act.new_link, response_model=LinkDocument, openapi_extra=LINK_BODY, **created
+    )
     return router
 
 
@@ -60,6 +69,7 @@ class _Archives:
         self._service = service
         self._archives = service.archives
         self._store = service.archives.store
+        self._slots = Slots(service.settings.limits)
 
     async def create(self, request: Request, response: Response) -> ArchiveDocument:
         """Make an archive of a manifest.
@@ -97,7 +107,7 @@ class _Archives:
         self,
         request: Request,
         limit: Annotated[int, Query(ge=1, le=_MAX_LISTED)] = 20,
-        before: Annotated[str | None, Query(max_length=64)] = None,
+        before: Annotated[str | None, Query(pattern=ID_PATTERN)] = None,
     ) -> ArchiveList:
         """One's own archives, newest first."""
         caller = await self._service.access.caller(request, Scope.ARCHIVES)
@@ -106,19 +116,25 @@ class _Archives:
         shown = [await self._document(request, archive) for archive in found[:limit]]
         return ArchiveList(archives=shown, next=shown[-1].id if len(found) > limit else None)
 
-    async def one(self, request: Request, identity: str) -> ArchiveDocument:
+    async def one(self, request: Request, identity: Identity) -> ArchiveDocument:
         """What an archive is, and what became of its downloads."""
         return await self._document(request, await self._own(request, identity))
 
-    async def forget(self, request: Request, identity: str) -> None:
+    async def forget(self, request: Request, identity: Identity) -> None:
         """Forget an archive: its links are refused from now on. Downloads under way go on."""
         archive = await self._own(request, identity)
         self._archives.forget(archive)
         await self._archives.in_thread(partial(self._store.remove, identity))
 
-    async def new_link(self, request: Request, identity: str, wanted: LinkRequest) -> LinkDocument:
+    async def new_link(self, request: Request, identity: Identity) -> LinkDocument:
         """A link for others, that expires with the archive at the latest."""
         archive = await self._own(request, identity)
+        try:
+            # Read by hand, after the caller is known: FastAPI would hold a body of any size before that.
+            wanted = LinkRequest.model_validate_json(await short_body(request) or b"{}")
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, wrong) from error
         expires = archive.expires
         if wanted.expires_in is not None:
             expires = min(expires, int(time.time()) + wanted.expires_in)
@@ -130,7 +146,8 @@ class _Archives:
     async def _own(self, request: Request, identity: str) -> StoredArchive:
         """The caller's archive of this id: those of others are not there."""
         caller = await self._service.access.caller(request, Scope.ARCHIVES)
-        archive = await self._archives.in_thread(partial(self._store.get, identity))
+        is_id = re.fullmatch(ID_PATTERN, identity) is not None
+        archive = await self._archives.in_thread(partial(self._store.get, identity)) if is_id else None
         if archive is None or archive.owner != caller.owner:
             raise HTTPException(HTTPStatus.NOT_FOUND, _ABSENT)
         request.state.archive = identity
@@ -141,14 +158,17 @@ class _Archives:
         return archive_document(archive, link)
 
     async def _planned(self, request: Request, caller: Caller) -> "_Planned":
+        with self._slots.taken(caller.owner):
+            return await self._looked_up(request, caller)
+
+    async def _looked_up(self, request: Request, caller: Caller) -> "_Planned":
         order = await self._service.manifests.order(request, caller)
         _check_name(order.name)
-        most = caller.least("archive_bytes", self._service.settings.limits.archive_bytes)
         # What was asked for is given up once it is looked up: of a million entries, both would be in memory.
-        delivery = await self._archives.planned(order.asked.pop(), most)
+        delivery = await self._archives.planned(order.asked.pop(), self._service.most(caller))
         return _Planned(name=order.name, expires_in=order.expires_in, fingerprint=order.fingerprint, delivery=delivery)
 
-    async def _keep(self, caller: Caller, planned: "_Planned") -> StoredArchive:
+    async def _keep(self, caller: Caller, planned: "_Planned", key: ClaimedKey | None = None) -> StoredArchive:
         delivery = planned.delivery
         plan = delivery.plan
         new = NewArchive(
@@ -163,7 +183,7 @@ class _Archives:
             max_streams=caller.limits.get("streams"),
             expires=int(time.time()) + planned.expires_in,
         )
-        return await self._archives.keep(new, plan)
+        return await self._archives.keep(new, plan, key)
 
     async def _kept_once(self, request: Request, caller: Caller, key: str) -> StoredArchive:
         """The archive that a request with an idempotency key leads to, now or before."""
@@ -171,26 +191,24 @@ class _Archives:
             raise InputError(f"an Idempotency-Key has 1 to {_MAX_NAME} printable characters")
         in_thread = self._archives.in_thread
         try:
-            before = await in_thread(partial(self._store.claim_key, caller.owner, key))
+            claim = await in_thread(partial(self._store.claim_key, caller.owner, key))
         except KeyInUse as error:
             detail = "A request with this Idempotency-Key is under way; try again when it is done."
             raise HTTPException(HTTPStatus.CONFLICT, detail, {"retry-after": "5"}) from error
-        if before is not None:
-            return await self._kept_before(request, *before)
+        if isinstance(claim, UsedKey):
+            return await self._kept_before(request, claim)
         try:
             planned = await self._planned(request, caller)
-            archive = await self._keep(caller, planned)
-            await in_thread(partial(self._store.keep_key, caller.owner, key, planned.fingerprint, archive))
+            return await self._keep(caller, planned, replace(claim, fingerprint=planned.fingerprint))
         except BaseException:
-            await asyncio.shield(in_thread(partial(self._store.release_key, caller.owner, key)))
+            await asyncio.shield(in_thread(partial(self._store.release_key, claim)))
             raise
-        return archive
 
-    async def _kept_before(self, request: Request, identity: str, fingerprint: str) -> StoredArchive:
-        if await self._service.manifests.fingerprint(request) != fingerprint:
+    async def _kept_before(self, request: Request, used: UsedKey) -> StoredArchive:
+        if await self._service.manifests.fingerprint(request) != used.fingerprint:
             detail = "This Idempotency-Key was used with another manifest; take a new key."
             raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
-        archive = await self._archives.in_thread(partial(self._store.get, identity))
+        archive = await self._archives.in_thread(partial(self._store.get, used.archive_id))
         if archive is None:
             detail = "The archive that this Idempotency-Key led to was deleted; take a new key."
             raise HTTPException(HTTPStatus.CONFLICT, detail)

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
+from bigzip.database.engine import described
 from bigzip.errors import InputError, printable
 from bigzip.server.limits import Limits
-from bigzip.server.links import KeyFile, parse_keys
+from bigzip.server.links import KeyFile, LinkKeysUnreadable, parse_keys
 from bigzip.server.logs import LogFormat
 from bigzip.server.settings import Settings, default_database
 from bigzip.sources.connections import Connections
@@ -23,6 +24,7 @@ from bigzip.sources.url import HTTP_SCHEMES, STORE_SCHEMES, is_in_store, parse_u
 from bigzip.survey.index import default_path
 
 _NAMED_ROOT: Final = re.compile(r"(?P<name>[\w.-]+)=(?P<place>.+)", re.DOTALL)
+_MAYBE_SECRET: Final = ("stores", "sources", "database", "link_keys")
 _KEY_FILE: Final = "link-keys"
 _DAY: Final = 86_400
 
@@ -100,7 +102,8 @@ def _described(error: Any) -> str:
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{place} is not known"
     given = error["input"]
-    shown = "" if isinstance(given, dict | list) or "key" in place else f" (here: {printable(repr(given))[:80]})"
+    is_secret = isinstance(given, dict | list) or str(error["loc"][0]) in _MAYBE_SECRET
+    shown = "" if is_secret else f" (here: {printable(repr(given))[:80]})"
     return f"{place}: {error['msg'][:1].lower()}{error['msg'][1:]}{shown}"
 
 
@@ -223,7 +226,10 @@ def link_keys_of(configuration: Configuration) -> KeyFile:
             )
         path = os.path.join(os.path.dirname(os.path.abspath(configuration.database)), _KEY_FILE)
     keys = KeyFile(path)
-    keys.keys()
+    try:
+        keys.keys()
+    except LinkKeysUnreadable as error:
+        raise InputError(str(error)) from error
     return keys
 
 
@@ -243,7 +249,7 @@ def shown_configuration(configuration: Configuration) -> str:
     values["sources"]["headers"] = {
         origin: sorted(headers) for origin, headers in configuration.sources.headers.items()
     }
-    from bigzip.database.engine import described
-
     values["database"] = described(configuration.database)
+    if configuration.sources.proxy is not None:
+        values["sources"]["proxy"] = described(configuration.sources.proxy)
     return json.dumps(values, indent=2)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
+from fastapi import Path
 from pydantic import BaseModel, Field
 
 from bigzip.database.archives import StoredArchive
@@ -11,6 +12,10 @@ _EXAMPLE_LINK: Final = (
     "https://zip.example.org/v1/archives/dBvJIh-H3GVrN-w4lWmOAA/download?filename=photos.zip&expires=1796083200"
     "&key=5f1c09ab&signature=…"
 )
+
+
+ID_PATTERN: Final = "^[A-Za-z0-9_-]{1,64}$"
+Identity = Annotated[str, Path(description="The archive's id.")]
 
 
 class Downloads(BaseModel):
@@ -194,4 +199,7 @@ ZIP_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     206: {"description": "The range that was asked for.", "content": _ZIP},
     304: {"description": "The archive is the one that the client has."},
     **dict.fromkeys((400, 401, 403, 404, 412, 416, 422, 429, 503, 505), PROBLEM),
+}
+LINK_BODY: Final[dict[str, Any]] = {
+    "requestBody": {"content": {"application/json": {"schema": LinkRequest.model_json_schema()}}}
 }

@@ -1,19 +1,19 @@
 """Signed links to archives, and the bytes behind them."""
 
-import asyncio
+import re
 import time
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from bigzip.database.archives import StoredArchive
 from bigzip.errors import SourceMissing
-from bigzip.server.documents import ZIP_RESPONSES
+from bigzip.server.documents import ID_PATTERN, ZIP_RESPONSES
 from bigzip.server.links import LinkTerms, is_time, link_query
 from bigzip.server.service import Service
 
@@ -22,7 +22,7 @@ _NOT_GOOD: Final = "This link is not good, or not any more. Ask whoever gave it 
 
 async def signed_link(service: Service, request: Request, archive: StoredArchive, expires: int, filename: str) -> str:
     """A URL by which anybody can download an archive until `expires`, in seconds since 1970."""
-    keys = await asyncio.to_thread(service.settings.link_keys.keys)
+    keys = await service.access.link_keys()
     terms = _terms(archive, expires, filename)
     base = service.settings.public_url or str(request.base_url).rstrip("/")
     return f"{base}{terms.path}?{_query(keys.sign(terms))}"
@@ -36,14 +36,15 @@ def download_routes(service: Service) -> APIRouter:
     @router.api_route("/{identity}/download", methods=["GET", "HEAD"], response_class=Response, responses=ZIP_RESPONSES)
     async def download(
         request: Request,
-        identity: str,
+        identity: Annotated[str, Path(description="The archive's id.")],
         filename: Annotated[str, Query(description="The name to save it under.")] = "",
         expires: Annotated[str, Query(description="Seconds since 1970.")] = "",
         key: Annotated[str, Query(description="The id of the key that signed it.")] = "",
         signature: Annotated[str, Query()] = "",
     ) -> Response:
         """The archive's bytes, by a signed link. Range, If-Range and If-None-Match are honoured."""
-        archive = await archives.in_thread(partial(archives.store.get, identity))
+        is_id = re.fullmatch(ID_PATTERN, identity) is not None
+        archive = await archives.in_thread(partial(archives.store.get, identity)) if is_id else None
         shown = {"filename": filename, "expires": expires, "key": key, "signature": signature}
         if archive is None or not await _is_good(service, request, archive, shown):
             raise HTTPException(HTTPStatus.FORBIDDEN, _NOT_GOOD)
@@ -68,7 +69,7 @@ async def _is_good(service: Service, request: Request, archive: StoredArchive, s
     """Whether a link is as it was given out, to the byte: nothing is said of what is wrong with one."""
     if not is_time(shown["expires"]):
         return False
-    keys = await asyncio.to_thread(service.settings.link_keys.keys)
+    keys = await service.access.link_keys()
     terms = _terms(archive, int(shown["expires"]), shown["filename"])
     is_verbatim = (
         request.scope["query_string"] == _query(shown).encode("ascii", "replace")

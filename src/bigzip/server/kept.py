@@ -10,20 +10,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from bigzip.archive import Archive
-from bigzip.database.archives import ArchiveStore, NewArchive, StoredArchive
-from bigzip.errors import LimitExceeded, SourceMissing
+from bigzip.database.archives import ArchiveStore, ClaimedKey, NewArchive, StoredArchive
+from bigzip.errors import BigZipError, ManifestError, SourceMissing
 from bigzip.plan.entry import Form
 from bigzip.planned import Plan
 from bigzip.server.download import Outcome, Reason
 from bigzip.server.metrics import Metrics
+from bigzip.server.planning import Most
 from bigzip.server.plans import RecentPlans
 from bigzip.server.settings import Settings
 from bigzip.sources.url import is_in_store
 from bigzip.survey.index import SurveyIndex
 
 _THREADS: Final = 16
-_SURVEYS_AT_ONCE: Final = 4
+_ROWS_A_PLAN: Final = 50
+"""That a plan weighs besides its own, in memory."""
 _MAX_ROWS: Final = 1_000_000
 """Of plans in memory; the one that was used last stays, however large it is."""
 _log = logging.getLogger("bigzip")
@@ -35,6 +39,13 @@ _STREAMED: Final = (
     "More than {limit:,} bytes would have to be read first to know its length: streamed without one. Once it was "
     "downloaded in whole, its length is known."
 )
+
+
+class StoredPlanDamaged(BigZipError):
+    """What is kept of an archive's plan is not what was kept: by damage, or by another version of bigzip."""
+
+    def __init__(self, archive: str) -> None:
+        super().__init__(f"the plan of the archive {archive} cannot be read; make the archive anew")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,35 +67,30 @@ class KeptArchives:
         self._metrics = metrics
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bigzip archives")
         self._previewed = RecentPlans()
-        self._surveys = asyncio.Semaphore(_SURVEYS_AT_ONCE)
         self._plans: OrderedDict[tuple[str, int], Plan] = OrderedDict()
+        self._rows = 0
+        """Of all plans in memory, and some for each."""
         self._loading: dict[tuple[str, int], asyncio.Task[Plan]] = {}
 
     async def in_thread(self, act: Callable[[], T]) -> T:
         """What `act` returns; it may wait for the database or for other machines."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, act)
 
-    async def planned(self, archive: Archive, max_bytes: int | None) -> Delivery:
+    async def planned(self, archive: Archive, most: Most) -> Delivery:
         """The plan of an archive, surveyed as far as the settings allow.
 
         Raises:
             PlanRefused: entries cannot be archived.
-            LimitExceeded: it has more than `max_bytes` of data.
+            LimitExceeded: it has more than `most`.
         """
-        async with self._surveys:
-            resolved = await self.in_thread(archive.resolve)
-            del archive
-            size = resolved.total_size
-            if max_bytes is not None and size is not None and size > max_bytes:
-                raise LimitExceeded(
-                    limit="archive_bytes", allowed=max_bytes, actual=size, remedy="make several smaller archives"
-                )
-            # Whoever looked at a preview asks for the same right after.
-            plan = await self._previewed.get_or_make(
-                await self.in_thread(resolved.identity), lambda: self._surveyed(resolved)
-            )
-            assert plan is not None
-            return Delivery(plan=plan, reason=self._reason(plan))
+        resolved = await self.in_thread(archive.resolve)
+        del archive
+        most.check(resolved.count, resolved.total_size)
+        # Whoever looked at a preview asks for the same right after.
+        key = await self.in_thread(resolved.identity)
+        plan = await self._previewed.get_or_make(key, lambda: self._surveyed(resolved))
+        assert plan is not None
+        return Delivery(plan=plan, reason=self._reason(plan))
 
     async def _surveyed(self, resolved: Archive) -> Plan:
         plan = await resolved.aplan_within(self._settings.survey_limit, progress=self._metrics.surveying())
@@ -95,9 +101,9 @@ class KeptArchives:
             return _STREAMED.format(limit=self._settings.survey_limit)
         return _BLOCKS if plan.encoding.has(Form.STORED_BLOCKS) else _EXACT
 
-    async def keep(self, new: NewArchive, plan: Plan) -> StoredArchive:
-        """Keep an archive, for all services with this database."""
-        archive = await self.in_thread(lambda: self.store.add(new, plan.to_pieces()))
+    async def keep(self, new: NewArchive, plan: Plan, key: ClaimedKey | None) -> StoredArchive:
+        """Keep an archive, for all services with this database; `key` as in `ArchiveStore.add`."""
+        archive = await self.in_thread(lambda: self.store.add(new, plan.to_pieces(), key=key))
         self._remember((archive.id, archive.revision), plan)
         return archive
 
@@ -107,12 +113,20 @@ class KeptArchives:
         Raises:
             SourceMissing: it reads what is no longer served here.
         """
-        plan = await self._loaded(archive)
+        plan = await self._loaded_now(archive)
         if archive.etag is not None or plan.content_length is not None:
             return plan
         known = await Archive.of_plan(plan, index=self._index).aplan_within(0)
         if known is None or known.content_length is None:
             return plan
+        try:
+            return await self._replaced(archive, known)
+        except SQLAlchemyError as error:
+            _log.warning("a plan was not replaced: %s", error)
+            return known
+
+    async def _replaced(self, archive: StoredArchive, known: Plan) -> Plan:
+        """The plan that takes the place of one without length: this one, or that of a process that was quicker."""
         is_kept = await self.in_thread(
             partial(
                 self.store.replace_plan,
@@ -124,8 +138,10 @@ class KeptArchives:
             )
         )
         newer = await self.in_thread(partial(self.store.get, archive.id))
-        if not is_kept or newer is None:
-            return plan if newer is None else await self._loaded(newer)
+        if newer is None or newer.revision == archive.revision:
+            return known
+        if not is_kept:
+            return await self._loaded(newer)
         self._remember((archive.id, newer.revision), known)
         return known
 
@@ -134,8 +150,9 @@ class KeptArchives:
         await self.in_thread(self.store.check)
 
     def forget(self, archive: StoredArchive) -> None:
-        """Hold the plan in memory no longer."""
-        self._plans.pop((archive.id, archive.revision), None)
+        """Hold the archive's plans in memory no longer."""
+        for key in [key for key in self._plans if key[0] == archive.id]:
+            self._rows -= _weight(self._plans.pop(key))
 
     def count(self, archive: StoredArchive, outcome: Outcome) -> None:
         """Add a download to what is counted of an archive; in a thread, for which nobody waits."""
@@ -148,6 +165,22 @@ class KeptArchives:
             bytes_sent=outcome.bytes_sent,
         )
         self._threads.submit(add).add_done_callback(_logged)
+
+    async def _loaded_now(self, archive: StoredArchive) -> Plan:
+        """The plan of an archive, also where it is replaced while it is loaded.
+
+        Raises:
+            SourceMissing: it has gone.
+        """
+        try:
+            return await self._loaded(archive)
+        except ManifestError:
+            newer = await self.in_thread(partial(self.store.get, archive.id))
+            if newer is None:
+                raise SourceMissing("has expired, or was deleted") from None
+            if newer.revision == archive.revision:
+                raise StoredPlanDamaged(archive.id) from None
+            return await self._loaded(newer)
 
     async def _loaded(self, archive: StoredArchive) -> Plan:
         key = (archive.id, archive.revision)
@@ -167,32 +200,48 @@ class KeptArchives:
             )
         finally:
             del self._loading[key]
-        for root in plan.table.roots():
-            if not self._is_served(root):
-                raise SourceMissing("is not served here any more")
+        if not await self.in_thread(partial(self._is_served, plan)):
+            raise SourceMissing("is not served here any more")
         plan.index = self._index
         self._remember(key, plan)
         return plan
 
     def _remember(self, key: tuple[str, int], plan: Plan) -> None:
+        if (before := self._plans.pop(key, None)) is not None:
+            self._rows -= _weight(before)
         self._plans[key] = plan
-        while len(self._plans) > 1 and sum(len(kept.entries) for kept in self._plans.values()) > _MAX_ROWS:
-            self._plans.popitem(last=False)
+        self._rows += _weight(plan)
+        while len(self._plans) > 1 and self._rows > _MAX_ROWS:
+            self._rows -= _weight(self._plans.popitem(last=False)[1])
 
-    def _is_served(self, root: str) -> bool:
-        """Whether what is beneath a root that a plan was made with may be read now."""
-        settings = self._settings
-        if root.startswith("file:"):
-            places = [place for place in settings.roots.all() if not is_in_store(place)]
-            return root.removeprefix("file:") in map(os.path.realpath, places)
-        allowed = [*(place for place in settings.roots.all() if is_in_store(place)), *settings.allowed_sources]
-        beneath = f"{root}/"
-        return any(beneath.startswith(_slashed(place)) or _slashed(place).startswith(beneath) for place in allowed)
+    def _is_served(self, plan: Plan) -> bool:
+        """Whether all that a plan reads may be read now: what is served may be less than when it was made."""
+        settings, table = self._settings, plan.table
+        places = settings.roots.all()
+        directories = [f"file:{os.path.realpath(place)}" for place in places if not is_in_store(place)]
+        allowed = [*(_slashed(place) for place in places if is_in_store(place)), *settings.allowed_sources]
+        doubtful = {
+            root
+            for root in table.roots()
+            if root not in directories and not any(f"{root}/".startswith(place) for place in allowed)
+        }
+        if any(root.startswith("file:") for root in doubtful):
+            return False
+        # A bucket or a host, of which not all may be read.
+        return not doubtful or all(
+            any(table.location(row).startswith(place) for place in allowed)
+            for row in range(len(table))
+            if table.base(row).root in doubtful
+        )
 
 
 def _logged(counting: "Future[None]") -> None:
     if (error := counting.exception()) is not None:
         _log.warning("a download was not counted: %s", error)
+
+
+def _weight(plan: Plan) -> int:
+    return len(plan.table) + _ROWS_A_PLAN
 
 
 def _slashed(place: str) -> str:

@@ -22,8 +22,14 @@ class Limits:
     """Of the data of one archive; None for any."""
     manifest_bytes: int = 1 << 30
     """Of a manifest in JSON lines, which is read a line at a time."""
-    document_bytes: int = 16 << 20
-    """Of a manifest that is one JSON document, which is in memory as a whole."""
+    document_bytes: int = 4 << 20
+    """Of a manifest that is one JSON document, which is in memory as a whole, and takes fifty times as much there."""
+    manifests: int = 16
+    """Manifests that are worked on at a time: received, looked up, surveyed."""
+    manifests_per_owner: int = 4
+    """Likewise, of one owner."""
+    manifest_seconds: float = 600.0
+    """How long a manifest may take to come."""
     streams: int = 1_000
     """Downloads at a time."""
     streams_per_owner: int = 100

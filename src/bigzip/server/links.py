@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from bigzip.errors import InputError
+from bigzip.errors import BigZipError, InputError
 
 _VERSION: Final = "bigzip link 1"
 _MAX_KEYS: Final = 2
@@ -46,6 +46,10 @@ class LinkTerms:
     """That the archive is saved under."""
     expires: int
     """Seconds since 1970."""
+
+
+class LinkKeysUnreadable(BigZipError):
+    """The file of keys cannot be read: whoever runs the service must see to it."""
 
 
 class LinkKeys:
@@ -157,8 +161,10 @@ class KeyFile:
     def keys(self) -> LinkKeys:
         """The live keys; made where there is no file.
 
+        What was read last is kept where the file cannot be read for a while.
+
         Raises:
-            InputError: the file has none, or cannot be read or made.
+            LinkKeysUnreadable: the file has none, or cannot be read or made.
         """
         if self._fixed is not None:
             return self._fixed
@@ -172,8 +178,10 @@ class KeyFile:
             if self._read is None or self._read[0] != seen:
                 with open(self._path, encoding="ascii") as file:
                     self._read = seen, parse_keys(file.read())
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"the link keys in {self._path}: {getattr(error, 'strerror', error)}") from error
+        except (OSError, UnicodeDecodeError, InputError) as error:
+            if self._read is None:
+                reason = getattr(error, "strerror", None) or error
+                raise LinkKeysUnreadable(f"the link keys in {self._path}: {reason}") from error
         return self._read[1]
 
     def rotate(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ class ManifestReader:
     def __init__(self, settings: Settings, index: SurveyIndex | None) -> None:
         self._settings = settings
         self._index = index
+        self._documents = threading.Lock()
+        """Held while a document is taken apart, which takes fifty times its size for a moment."""
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bigzip manifests")
 
     async def order(self, request: Request, caller: Caller) -> Order:
@@ -79,11 +82,14 @@ class ManifestReader:
             else ("manifest_bytes", limits.manifest_bytes),
             idle_seconds=limits.idle_seconds,
             min_rate=limits.min_rate,
+            max_seconds=limits.manifest_seconds,
         )
 
     def _read(self, body: "_Body", caller: Caller) -> Order:
         if body.is_document:
-            manifest = read_manifest([body.whole()], also=_OPTIONS)
+            text = body.whole()
+            with self._documents:
+                manifest = read_manifest([text], also=_OPTIONS)
         else:
             manifest = read_manifest(_only_lines(iter(body)), also=_OPTIONS)
         options = dict(manifest.options)
@@ -159,7 +165,9 @@ class _Body:
         limit: tuple[str, int],
         idle_seconds: float,
         min_rate: int,
+        max_seconds: float,
     ) -> None:
+        self._max_seconds = max_seconds
         self._stream = stream
         self.is_document = is_document
         self._limit = limit
@@ -213,6 +221,7 @@ class _Body:
     async def _receive(self) -> bytes:
         spent = self._loop.time() - self._started
         is_too_slow = spent > self._idle_seconds and self._received < spent * self._min_rate
+        is_too_slow |= spent > self._max_seconds
         try:
             if is_too_slow:
                 raise TimeoutError

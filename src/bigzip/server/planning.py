@@ -12,13 +12,15 @@ from typing import Final, Literal, NamedTuple, TypeVar
 
 from bigzip.archive import Archive
 from bigzip.byterange import parse_range
-from bigzip.errors import UnsatisfiableRange
+from bigzip.errors import LimitExceeded, UnsatisfiableRange
 from bigzip.planned import Plan
 from bigzip.server.metrics import Metrics
 from bigzip.server.plans import RecentPlans
 from bigzip.server.settings import Settings
 from bigzip.survey.index import SurveyIndex
 
+_LOCAL_THREADS: Final = 8
+_SMALLER: Final = "make several smaller archives"
 _REMOTE_THREADS: Final = 16
 T = TypeVar("T")
 
@@ -33,6 +35,24 @@ class Wanted(NamedTuple):
     collisions: Literal["refuse", "rename"]
 
 
+class Most(NamedTuple):
+    """What one archive may have."""
+
+    entries: int | None
+    data_bytes: int | None
+
+    def check(self, entries: int, data_bytes: int | None) -> None:
+        """Check what an archive has.
+
+        Raises:
+            LimitExceeded: it is more.
+        """
+        if self.entries is not None and entries > self.entries:
+            raise LimitExceeded(limit="entries", allowed=self.entries, actual=entries, remedy=_SMALLER)
+        if self.data_bytes is not None and data_bytes is not None and data_bytes > self.data_bytes:
+            raise LimitExceeded(limit="archive_bytes", allowed=self.data_bytes, actual=data_bytes, remedy=_SMALLER)
+
+
 class Planner:
     """Makes plans for requests, and keeps recent ones."""
 
@@ -40,22 +60,27 @@ class Planner:
         self._settings = settings
         self._metrics = metrics
         self._plans = RecentPlans()
+        # Not the event loop's own threads: those make the bytes of downloads.
+        self._local = ThreadPoolExecutor(_LOCAL_THREADS, thread_name_prefix="bigzip looks at files")
         self._remote = ThreadPoolExecutor(_REMOTE_THREADS, thread_name_prefix="bigzip looks of the service")
         self._index = index
 
-    async def plan(self, wanted: Wanted, http_method: str, headers: Mapping[str, str]) -> Plan:
+    async def plan(self, wanted: Wanted, most: Most, http_method: str, headers: Mapping[str, str]) -> Plan:
         """The plan for a GET or HEAD request.
 
         Raises:
+            LimitExceeded: it would have more than `most`.
             PlanRefused, SourceError: as `Archive.aplan`.
         """
         if (range_header := headers.get("range")) is not None:
             begun = self._plans.latest(wanted, headers.get("if-range"))
             if begun is not None and await self.in_thread(wanted.paths, partial(_still_holds, begun, range_header)):
                 self._metrics.plans_reused.inc()
+                most.check(len(begun.table), begun.data_bytes)
                 return begun
-        resolved = await self.in_thread(wanted.paths, self._archive(wanted).resolve)
-        key = await asyncio.to_thread(resolved.identity)
+        resolved = await self.in_thread(wanted.paths, self._archive(wanted, most).resolve)
+        most.check(resolved.count, resolved.total_size)
+        key = await self.in_thread(wanted.paths, resolved.identity)
         self._plans.answered(wanted, key)
         if (kept := self._plans.get(key)) is not None:
             self._metrics.plans_reused.inc()
@@ -67,13 +92,13 @@ class Planner:
     async def in_thread(self, paths: Iterable[str], act: Callable[[], T]) -> T:
         """What `act` returns, done in a thread: in one of its own kind where it may wait for other machines."""
         is_remote = any(map(self._settings.roots.is_remote, paths))
-        return await asyncio.get_running_loop().run_in_executor(self._remote if is_remote else None, act)
+        return await asyncio.get_running_loop().run_in_executor(self._remote if is_remote else self._local, act)
 
     def forget(self, plan: Plan) -> None:
         """Keep a plan no longer, for it failed."""
         self._plans.forget(plan)
 
-    def _archive(self, wanted: Wanted) -> Archive:
+    def _archive(self, wanted: Wanted, most: Most) -> Archive:
         archive = Archive(
             method=wanted.method,
             level=wanted.level,
@@ -81,6 +106,7 @@ class Planner:
             symlinks=wanted.symlinks,
             collisions=wanted.collisions,
             index=self._index,
+            max_entries=most.entries,
             connections=self._settings.connections,
         )
         for path in wanted.paths:

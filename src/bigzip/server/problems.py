@@ -8,13 +8,16 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 
 from bigzip.contrib.starlette import problem
 from bigzip.errors import BigZipError, EncoderChanged, EntryProblem, InputError, LimitExceeded, PlanRefused, SourceError
+from bigzip.server.links import LinkKeysUnreadable
+from bigzip.server.slots import TooManyManifests
 from bigzip.sources.roots import Roots
 
 _ABSENT: Final = "is not there"
@@ -68,11 +71,6 @@ def add_error_handlers(app: FastAPI, roots: Roots) -> None:
         more = {"limit": error.limit, "allowed": error.allowed, "actual": error.actual}
         return problem(status, status.phrase, str(error), more=more)
 
-    @app.exception_handler(OperationalError)
-    async def database_failed(_: Request, error: OperationalError) -> Response:
-        _log.error("the database: %s", error.orig)
-        return problem(503, "The Database Does Not Answer", "Try again in a moment.", {"retry-after": "5"})
-
     @app.exception_handler(ClientDisconnect)
     async def broke_off(_: Request, __: ClientDisconnect) -> Response:
         return problem(400, "Bad Request", "The request broke off before its end.")  # for the log: nobody reads it
@@ -84,3 +82,26 @@ def add_error_handlers(app: FastAPI, roots: Roots) -> None:
             here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             return RedirectResponse(f"/login?{urlencode({'next': here})}", HTTPStatus.SEE_OTHER)
         return problem(error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail), error.headers)
+
+    _add_handlers_of_our_troubles(app)
+
+
+def _add_handlers_of_our_troubles(app: FastAPI) -> None:
+    """Of what goes by without the request being another."""
+
+    @app.exception_handler(TooManyManifests)
+    async def too_many(_: Request, error: TooManyManifests) -> Response:
+        return error.response()
+
+    @app.exception_handler(LinkKeysUnreadable)
+    async def no_keys(_: Request, error: LinkKeysUnreadable) -> Response:
+        _log.error("%s", error)
+        return problem(503, "Links Cannot Be Made", "Try again in a moment.", {"retry-after": "5"})
+
+    @app.exception_handler(OperationalError)
+    @app.exception_handler(InterfaceError)
+    @app.exception_handler(InternalError)
+    @app.exception_handler(PoolTimeout)
+    async def database_failed(_: Request, error: SQLAlchemyError) -> Response:
+        _log.error("the database: %s", getattr(error, "orig", error))
+        return problem(503, "The Database Does Not Answer", "Try again in a moment.", {"retry-after": "5"})

@@ -8,13 +8,13 @@ from bigzip.database.archives import ArchiveStore
 from bigzip.database.engine import open_database
 from bigzip.database.tokens import TokenStore
 from bigzip.planned import Plan
-from bigzip.server.access import Access
+from bigzip.server.access import Access, Caller
 from bigzip.server.counted_index import CountedIndex
 from bigzip.server.download import Download, Outcome
 from bigzip.server.kept import KeptArchives
 from bigzip.server.manifests import ManifestReader
 from bigzip.server.metrics import Metrics
-from bigzip.server.planning import Planner
+from bigzip.server.planning import Most, Planner
 from bigzip.server.readiness import Check, Readiness, root_checks
 from bigzip.server.settings import Settings
 from bigzip.server.streams import Streams
@@ -41,6 +41,11 @@ class Service:
         """What must do for the service to be ready, by name."""
         self.checks["database"] = self.archives.check
         self.readiness = Readiness(self.checks)
+
+    def most(self, caller: Caller) -> Most:
+        """What one archive of this caller may have."""
+        limits = self.settings.limits
+        return Most(caller.least("entries", limits.entries), caller.least("archive_bytes", limits.archive_bytes))
 
     def is_secure(self, request: Request) -> bool:
         """Whether the client came by HTTPS."""

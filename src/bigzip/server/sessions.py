@@ -7,10 +7,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from bigzip.server.access import SESSION_COOKIE, SESSION_SECONDS
+from bigzip.server.bodies import short_body
 from bigzip.server.service import Service
 
 _SEE_OTHER: Final = 303
-_MAX_FORM: Final = 4_096
 
 
 def session_routes(service: Service) -> APIRouter:
@@ -20,7 +20,9 @@ def session_routes(service: Service) -> APIRouter:
     @router.post("/session")
     async def begin(request: Request) -> Response:
         service.access.check_origin(request)
-        form = parse_qs(await _short_body(request), keep_blank_values=True, max_num_fields=10)
+        form = parse_qs(
+            (await short_body(request)).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=10
+        )
         target = _own_page(form.get("next", ["/"])[0])
         session = await service.access.session_of(form.get("token", [""])[0].strip())
         if session is None:
@@ -44,15 +46,6 @@ def session_routes(service: Service) -> APIRouter:
         return response
 
     return router
-
-
-async def _short_body(request: Request) -> str:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_FORM:
-            return ""
-    return body.decode("utf-8", "replace")
 
 
 def _own_page(target: str) -> str:

@@ -35,7 +35,7 @@ def zip_routes(service: Service) -> APIRouter:
         caller = await service.access.caller(request, Scope.FILES)
         paths = requested_paths(request)
         wanted = Wanted(tuple(paths), method, level, symlinks, collisions)
-        plan = await planner.plan(wanted, request.method, request.headers)
+        plan = await planner.plan(wanted, service.most(caller), request.method, request.headers)
         name = filename or zip_name(paths, service.settings)
         return service.download(
             request,

@@ -44,6 +44,7 @@ def upgrade() -> None:
         "idempotency_keys",
         sa.Column("owner", sa.String(255), primary_key=True),
         sa.Column("key", sa.String(255), primary_key=True),
+        sa.Column("claim", sa.String(64), nullable=False),
         sa.Column("fingerprint", sa.String(64)),
         sa.Column("archive_id", sa.String(64)),
         sa.Column("expires", sa.BigInteger, nullable=False),
