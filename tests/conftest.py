@@ -17,6 +17,7 @@ SOAK = bool(os.environ.get("BIGZIP_SOAK"))
 # No service that a test starts may find, or fill, the index of whoever runs the tests.
 _directory = tempfile.mkdtemp(prefix="bigzip-index-")
 os.environ["BIGZIP_INDEX"] = os.path.join(_directory, "index.sqlite")
+os.environ["BIGZIP_DATABASE"] = os.path.join(_directory, "service.sqlite")
 atexit.register(shutil.rmtree, _directory, ignore_errors=True)
 
 # A time limit for each example would fail on a busy machine; pytest has one for each test.

@@ -28,7 +28,7 @@ class Finished:
 
 def environment() -> dict[str, str]:
     """What the command finds: nothing that changes with who runs the tests."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "BIGZIP_DATABASE") if name in os.environ}
     return kept | {"TZ": "UTC", "LC_ALL": "C.UTF-8", "TERM": "xterm"}
 
 

@@ -12,7 +12,7 @@ from bigzip.database.engine import open_database
 from .postgresql import PostgreSQL, running_postgresql
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: some tests look at what processes there are
 def postgresql() -> Iterator[PostgreSQL]:
     # Not in pytest's directory, which is root's alone: the server runs as another user.
     with TemporaryDirectory() as directory, running_postgresql(Path(directory)) as server:

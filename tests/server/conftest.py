@@ -15,7 +15,7 @@ from .trees import put_tree
 NO_SURVEY = 0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: some tests look at what processes there are
 def postgresql() -> Iterator[PostgreSQL]:
     # Not in pytest's directory, which is root's alone: the server runs as another user.
     with TemporaryDirectory() as directory, running_postgresql(Path(directory)) as server:
