@@ -1,7 +1,7 @@
 """The web page in Chromium: choosing, downloading, sharing; by mouse, by keyboard, on a phone, in the dark."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -464,3 +464,31 @@ def test_what_is_ticked_before_the_scripts_are_there_stays_ticked(window: Watche
     page.unroute("**/static/app.js")
     page.reload()
     expect(page.locator("#bar")).to_contain_text("1 ticked")
+
+
+def test_the_size_of_what_is_ticked_is_asked_for_once_at_a_time(window: Watched) -> None:
+    page = window.page
+    held: list[Route] = []
+    page.route("**/v1/archives/preview", lambda route: held.append(route))
+    window.open("/?path=Photos 2026")
+    window.tick("Norway")
+    expect(page.locator("#bar-facts")).to_have_class(re.compile("is-busy"))
+    wait_for(page, lambda: len(held) == 1)
+    window.tick("cover.png", "film.mp4")
+    page.wait_for_timeout(600)  # longer than the page waits before it asks: nothing shows that it does not
+    assert len(held) == 1
+    held[0].continue_()
+    wait_for(page, lambda: len(held) == 2)
+    held[1].continue_()
+    expect(page.locator("#bar-facts")).not_to_have_class(re.compile("is-busy"))
+    expect(page.locator("#fact-entries")).to_have_text("5")
+    assert len(held) == 2
+
+
+def wait_for(page: Page, condition: Callable[[], bool]) -> None:
+    """Until a condition holds; the browser's events come meanwhile."""
+    for _ in range(200):
+        if condition():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("not within 10 s")

@@ -1,6 +1,5 @@
 """REDbot, which checks HTTP responses, finds nothing wrong with a download."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -12,9 +11,6 @@ import pytest
 from .forms import ONE_PASS, Form, each_form
 from .programs import output_of
 from .service import Service
-
-if importlib.util.find_spec("redbot") is None:
-    pytest.skip("redbot is not installed: pip install redbot", allow_module_level=True)
 
 CHECKS = {"RANGE_CORRECT", "INM_304", "IMS_304", "CL_CORRECT"}
 """What it must have tried, and found good, where bytes can be had again."""

@@ -7,8 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bigzip.server.crowding import TooManyAtOnce
 from bigzip.server.limits import Limits
-from bigzip.server.streams import Streams, TooManyStreams
+from bigzip.server.streams import Streams
 
 from .changing import BEGINNING, DATA
 from .raw_client import RawClient
@@ -26,7 +27,7 @@ def exceeded(streams: Streams, owner: str, *, deflates: bool = False, most_of_ow
         with streams.admit(owner, deflates=deflates, most_of_owner=most_of_owner):
             assert (streams.running, streams.deflating) == (before[0] + 1, before[1] + deflates)
             return ""
-    except TooManyStreams as error:
+    except TooManyAtOnce as error:
         return error.limit
     finally:
         assert (streams.running, streams.deflating) == before

@@ -1,6 +1,5 @@
 """`bigzip serve`, and the tokens and keys of its callers: `bigzip token`, `bigzip key`."""
 
-import importlib
 import json
 import re
 from collections.abc import Iterator
@@ -98,8 +97,9 @@ def serve(
     with _needs("server"):
         from bigzip.database.engine import open_database
         from bigzip.database.tokens import TokenStore
+        from bigzip.server.access import is_loopback
         from bigzip.server.config import settings_of, shown_configuration
-        from bigzip.server.run import bind, is_loopback
+        from bigzip.server.run import bind
         from bigzip.server.run import serve as run_service
     settings = settings_of(configuration, root or [], use_index=use_index)
     if check_config:
@@ -218,11 +218,8 @@ def _needs(extra: str) -> Iterator[None]:
 
 def _configuration(config: str | None, **options: Any) -> "Configuration":
     with _needs("server"):
-        module = importlib.import_module("bigzip.server.config")
-    read: Configuration = module.read_configuration(
-        config, {name: value for name, value in options.items() if value is not None}
-    )
-    return read
+        from bigzip.server.config import read_configuration
+    return read_configuration(config, {name: value for name, value in options.items() if value is not None})
 
 
 @contextmanager

@@ -40,25 +40,16 @@ class NewArchive:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredArchive:
+class StoredArchive(NewArchive):
     """An archive that is kept, without its plan."""
 
     id: str
-    owner: str
-    name: str
     digest: str
     """Of the plan that it was made with; it stays when the plan is replaced by one that knows more."""
-    entries: int
-    data_bytes: int | None
-    content_length: int | None
-    etag: str | None
-    delivery: str
-    delivery_reason: str
-    max_streams: int | None
     created_microseconds: int
     """Since 1970."""
-    expires: int
     revision: int
+    """Of the plan."""
     downloads_started: int
     downloads_finished: int
     downloads_broken_off: int

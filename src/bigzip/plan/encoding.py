@@ -113,16 +113,15 @@ class Encoding:
 
     def has(self, form: Form) -> bool:
         """Whether any row is written in this form."""
-        return int(form) in self._forms
+        return form.to_bytes(1, "little") in self._forms.tobytes()  # of a million, quicker than to look at each
 
     def is_streamed(self) -> bool:
         """Whether any row is `Form.STREAMED`, so that there is no layout."""
-        return int(Form.STREAMED) in self._forms
+        return self.has(Form.STREAMED)
 
     def compresses(self) -> bool:
         """Whether any row's data is compressed when the archive's bytes are made."""
-        forms = self._forms.tobytes()  # to look through a million bytes takes less than to look at each
-        return any(form.to_bytes(1, "little") in forms for form in (Form.DEFLATED, Form.STREAMED))
+        return self.has(Form.DEFLATED) or self.has(Form.STREAMED)
 
     def crc32(self, row: int) -> int | None:
         """The CRC-32 of the row's data, where it is known by now."""

@@ -96,7 +96,7 @@ class Access:
         token = await self._in_thread(partial(self._tokens.of_text, text[:_MAX_SHOWN]))
         if token is None:
             return None
-        keys = await self._in_thread(self._settings.link_keys.keys)
+        keys = await self.link_keys()
         return keys.session(token.id, int(time.time()) + SESSION_SECONDS)
 
     def check_origin(self, request: Request) -> None:
@@ -138,7 +138,7 @@ class Access:
             self.check_origin(request)  # a browser sends its cookies wherever a page wants
         if session is None:
             return None
-        keys = await self._in_thread(self._settings.link_keys.keys)
+        keys = await self.link_keys()
         identity = keys.session_token(session, time.time())
         return None if identity is None else await self._looked_up(f"id {identity}")
 
@@ -161,7 +161,7 @@ class Access:
     def _check_is_local(self, request: Request) -> None:
         host = _hostname(f"//{request.headers.get('host', '')}")
         client = request.client.host if request.client is not None else ""
-        if _is_loopback(client) and (host == "localhost" or host.endswith(".localhost") or _is_loopback(host)):
+        if is_loopback(client) and is_loopback(host):
             return
         detail = (
             "Without tokens this service answers only this machine, by names such as localhost. For others, make a "
@@ -188,8 +188,9 @@ def _hostname(url: str) -> str:
         return ""
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine reaches an address, or a name for it."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or host.endswith(".localhost") or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False

@@ -79,10 +79,11 @@ class _Archives:
         """
         caller = await self._service.access.caller(request, Scope.ARCHIVES)
         key = request.headers.get("idempotency-key")
-        if key is None:
-            archive = await self._keep(caller, await self._planned(request, caller))
-        else:
-            archive = await self._kept_once(request, caller, key)
+        with self._slots.taken(caller.owner):
+            if key is None:
+                archive = await self._keep(caller, await self._planned(request, caller))
+            else:
+                archive = await self._kept_once(request, caller, key)
         request.state.archive = archive.id
         response.headers["location"] = f"/v1/archives/{archive.id}"
         return await self._document(request, archive)
@@ -90,7 +91,8 @@ class _Archives:
     async def preview(self, request: Request) -> Preview:
         """What an archive of a manifest would be. Nothing is kept."""
         caller = await self._service.access.caller(request, Scope.ARCHIVES)
-        planned = await self._planned(request, caller)
+        with self._slots.taken(caller.owner):
+            planned = await self._planned(request, caller)
         plan = planned.delivery.plan
         return Preview(
             name=planned.name,
@@ -158,10 +160,6 @@ class _Archives:
         return archive_document(archive, link)
 
     async def _planned(self, request: Request, caller: Caller) -> "_Planned":
-        with self._slots.taken(caller.owner):
-            return await self._looked_up(request, caller)
-
-    async def _looked_up(self, request: Request, caller: Caller) -> "_Planned":
         order = await self._service.manifests.order(request, caller)
         _check_name(order.name)
         # What was asked for is given up once it is looked up: of a million entries, both would be in memory.

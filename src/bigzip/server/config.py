@@ -16,7 +16,7 @@ from bigzip.errors import InputError, printable
 from bigzip.server.limits import Limits
 from bigzip.server.links import KeyFile, LinkKeysUnreadable, parse_keys
 from bigzip.server.logs import LogFormat
-from bigzip.server.settings import Settings, default_database
+from bigzip.server.settings import DAY, SURVEY_LIMIT, Settings, default_database
 from bigzip.sources.connections import Connections
 from bigzip.sources.roots import RootArgument, Roots
 from bigzip.sources.source import READ_SIZE
@@ -26,7 +26,6 @@ from bigzip.survey.index import default_path
 _NAMED_ROOT: Final = re.compile(r"(?P<name>[\w.-]+)=(?P<place>.+)", re.DOTALL)
 _MAYBE_SECRET: Final = ("stores", "sources", "database", "link_keys")
 _KEY_FILE: Final = "link-keys"
-_DAY: Final = 86_400
 
 
 class SourcesTable(BaseModel):
@@ -55,9 +54,9 @@ class Configuration(BaseSettings):
     link_keys_file: str | None = None
     link_keys: SecretStr | None = None
     log_format: LogFormat = LogFormat.TEXT
-    survey_limit: int = Field(default=64 << 20, ge=0)
-    archive_seconds: int = Field(default=_DAY, ge=60)
-    max_archive_seconds: int = Field(default=30 * _DAY, ge=60)
+    survey_limit: int = Field(default=SURVEY_LIMIT, ge=0)
+    archive_seconds: int = Field(default=DAY, ge=60)
+    max_archive_seconds: int = Field(default=30 * DAY, ge=60)
     roots: dict[str, str] = Field(default_factory=dict)
     stores: dict[str, dict[str, Any]] = Field(default_factory=dict)
     sources: SourcesTable = Field(default_factory=SourcesTable)

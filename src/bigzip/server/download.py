@@ -13,10 +13,11 @@ from starlette.types import Receive, Scope, Send
 from bigzip.contrib.http import Answer
 from bigzip.contrib.starlette import ABORT_EXTENSION, Ending, ZipResponse
 from bigzip.planned import Plan
+from bigzip.server.crowding import TooManyAtOnce
 from bigzip.server.limits import Limits
 from bigzip.server.patience import Patience, Verdict
 from bigzip.server.protocol import UNTAKEN_EXTENSION
-from bigzip.server.streams import Streams, TooManyStreams
+from bigzip.server.streams import Streams
 
 
 class Reason(StrEnum):
@@ -98,7 +99,7 @@ class Download(ZipResponse):
                 stack.enter_context(
                     self._streams.admit(self._owner, deflates=deflates, most_of_owner=self._most_of_owner)
                 )
-            except TooManyStreams as error:
+            except TooManyAtOnce as error:
                 await error.response()(scope, receive, send)
                 return
             stack.callback(self._end, answered, scope)

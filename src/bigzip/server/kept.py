@@ -66,6 +66,10 @@ class KeptArchives:
         self.store = store
         self._metrics = metrics
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bigzip archives")
+        # Of its own: what hangs there, on other machines, keeps nobody from archives that are kept.
+        self._looks = ThreadPoolExecutor(
+            max(1, settings.limits.manifests), thread_name_prefix="bigzip looks for manifests"
+        )
         self._previewed = RecentPlans()
         self._plans: OrderedDict[tuple[str, int], Plan] = OrderedDict()
         self._rows = 0
@@ -73,7 +77,7 @@ class KeptArchives:
         self._loading: dict[tuple[str, int], asyncio.Task[Plan]] = {}
 
     async def in_thread(self, act: Callable[[], T]) -> T:
-        """What `act` returns; it may wait for the database or for other machines."""
+        """What `act` returns; it may wait for the database."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, act)
 
     async def planned(self, archive: Archive, most: Most) -> Delivery:
@@ -83,11 +87,12 @@ class KeptArchives:
             PlanRefused: entries cannot be archived.
             LimitExceeded: it has more than `most`.
         """
-        resolved = await self.in_thread(archive.resolve)
+        loop = asyncio.get_running_loop()
+        resolved = await loop.run_in_executor(self._looks, archive.resolve)
         del archive
         most.check(resolved.count, resolved.total_size)
         # Whoever looked at a preview asks for the same right after.
-        key = await self.in_thread(resolved.identity)
+        key = await loop.run_in_executor(self._looks, resolved.identity)
         plan = await self._previewed.get_or_make(key, lambda: self._surveyed(resolved))
         assert plan is not None
         return Delivery(plan=plan, reason=self._reason(plan))
@@ -150,7 +155,11 @@ class KeptArchives:
         await self.in_thread(self.store.check)
 
     def forget(self, archive: StoredArchive) -> None:
-        """Hold the archive's plans in memory no longer."""
+        """Hold the archive's plans in memory no longer: it was deleted, or failed.
+
+        Nor previews: files may have changed in a way that their versions do not tell, and are surveyed anew.
+        """
+        self._previewed = RecentPlans()
         for key in [key for key in self._plans if key[0] == archive.id]:
             self._rows -= _weight(self._plans.pop(key))
 

@@ -23,7 +23,7 @@ class Limits:
     manifest_bytes: int = 1 << 30
     """Of a manifest in JSON lines, which is read a line at a time."""
     document_bytes: int = 4 << 20
-    """Of a manifest that is one JSON document, which is in memory as a whole, and takes fifty times as much there."""
+    """Of a manifest that is one JSON document, which is in memory as a whole, and takes up to fifty times as much."""
     manifests: int = 16
     """Manifests that are worked on at a time: received, looked up, surveyed."""
     manifests_per_owner: int = 4
@@ -35,8 +35,8 @@ class Limits:
     streams_per_owner: int = 100
     """Downloads at a time of archives of one owner."""
     deflating_streams: int = field(default_factory=_deflating_streams)
-    """Downloads at a time that are compressed on their way. By default 32 for each processor: one deflates 300 MB and
-    more a second, and so fills that many connections of 10 MB a second."""
+    """Downloads at a time that are compressed on their way. By default 32 for each processor: most clients are slow;
+    where they are not, all get less before one is refused (docs/decisions/0017)."""
     min_rate: int = 1_000
     """Bytes a second that a client must take, or its connection is reset; 0 for any."""
     min_rate_seconds: float = 60.0

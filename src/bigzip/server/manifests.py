@@ -50,7 +50,7 @@ class ManifestReader:
         self._settings = settings
         self._index = index
         self._documents = threading.Lock()
-        """Held while a document is taken apart, which takes fifty times its size for a moment."""
+        """Held while a document is in memory, which takes up to fifty times its size."""
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bigzip manifests")
 
     async def order(self, request: Request, caller: Caller) -> Order:
@@ -86,12 +86,13 @@ class ManifestReader:
         )
 
     def _read(self, body: "_Body", caller: Caller) -> Order:
-        if body.is_document:
-            text = body.whole()
-            with self._documents:
-                manifest = read_manifest([text], also=_OPTIONS)
-        else:
-            manifest = read_manifest(_only_lines(iter(body)), also=_OPTIONS)
+        if not body.is_document:
+            return self._order(read_manifest(_only_lines(iter(body)), also=_OPTIONS), body, caller)
+        text = body.whole()
+        with self._documents:
+            return self._order(read_manifest([text], also=_OPTIONS), body, caller)
+
+    def _order(self, manifest: Manifest, body: "_Body", caller: Caller) -> Order:
         options = dict(manifest.options)
         delivery = options.pop("delivery", "auto")
         if delivery not in _DELIVERIES:

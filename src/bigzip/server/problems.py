@@ -16,8 +16,8 @@ from starlette.responses import RedirectResponse, Response
 
 from bigzip.contrib.starlette import problem
 from bigzip.errors import BigZipError, EncoderChanged, EntryProblem, InputError, LimitExceeded, PlanRefused, SourceError
+from bigzip.server.crowding import TooManyAtOnce
 from bigzip.server.links import LinkKeysUnreadable
-from bigzip.server.slots import TooManyManifests
 from bigzip.sources.roots import Roots
 
 _ABSENT: Final = "is not there"
@@ -89,8 +89,8 @@ def add_error_handlers(app: FastAPI, roots: Roots) -> None:
 def _add_handlers_of_our_troubles(app: FastAPI) -> None:
     """Of what goes by without the request being another."""
 
-    @app.exception_handler(TooManyManifests)
-    async def too_many(_: Request, error: TooManyManifests) -> Response:
+    @app.exception_handler(TooManyAtOnce)
+    async def too_many(_: Request, error: TooManyAtOnce) -> Response:
         return error.response()
 
     @app.exception_handler(LinkKeysUnreadable)

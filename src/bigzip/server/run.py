@@ -26,14 +26,6 @@ _MAX_FILES = 65_536
 _RESET_SECONDS = 5.0
 
 
-def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine reaches an address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes a free one.
 

@@ -9,7 +9,8 @@ from bigzip.server.links import KeyFile, LinkKeys, new_keys
 from bigzip.sources.connections import Connections
 from bigzip.sources.roots import RootArgument, Roots
 
-_DAY: Final = 86_400
+DAY: Final = 86_400
+SURVEY_LIMIT: Final = 64 << 20
 
 
 def default_database() -> str:
@@ -33,7 +34,7 @@ class Settings:
     """What object stores, and hosts that manifests may name, are read with."""
     allowed_sources: tuple[str, ...] = ()
     """What URLs of manifests begin with; others are refused."""
-    survey_limit: int = 64 << 20
+    survey_limit: int = SURVEY_LIMIT
     """Up to so much data is read before the first byte, so that every entry gets the form that every reader takes.
     Above it, stored entries become stored deflate blocks, and deflated ones are streamed with unknown length. What the
     index knows need not be read."""
@@ -47,9 +48,9 @@ class Settings:
     """What links are signed with."""
     public_url: str | None = None
     """What clients reach the service by; None for what each request came by."""
-    archive_seconds: int = _DAY
+    archive_seconds: int = DAY
     """How long an archive is kept whose manifest does not say."""
-    max_archive_seconds: int = 30 * _DAY
+    max_archive_seconds: int = 30 * DAY
     needs_tokens: bool = False
     """Whether nobody is served without a token. Where it is false, that begins with the first token that is made."""
     limits: Limits = field(default_factory=Limits)

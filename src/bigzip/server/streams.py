@@ -3,39 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
 from typing import Final
 
-from starlette.responses import Response
-
-from bigzip.contrib.starlette import problem
-from bigzip.errors import BigZipError
+from bigzip.server.crowding import TooManyAtOnce
 from bigzip.server.limits import Limits
 
-_OWNERS: Final = "streams_per_owner"
 _RETRY_SECONDS: Final = 10
 """Nobody knows when a download ends; this many attempts cost little."""
-
-
-class TooManyStreams(BigZipError):
-    """One download more than there may be; it may be tried again in a while.
-
-    `limit` names what is exceeded, `allowed` is how many there may be, `actual` how many there would be.
-    """
-
-    def __init__(self, limit: str, allowed: int) -> None:
-        self.limit = limit
-        self.allowed = allowed
-        self.actual = allowed + 1
-        whose = "of your archives" if limit == _OWNERS else "here"
-        what = "compressed downloads" if limit == "deflating_streams" else "downloads"
-        super().__init__(f"there may be {allowed:,} {what} {whose} at a time; try again when one has ended")
-
-    def response(self) -> Response:
-        """The problem document: 429 where the owner's own downloads are too many, 503 where all are."""
-        status = HTTPStatus.TOO_MANY_REQUESTS if self.limit == _OWNERS else HTTPStatus.SERVICE_UNAVAILABLE
-        more = {"limit": self.limit, "allowed": self.allowed, "actual": self.actual}
-        return problem(status, "Too Many Downloads", str(self), {"retry-after": str(_RETRY_SECONDS)}, more=more)
 
 
 class Streams:
@@ -60,7 +34,7 @@ class Streams:
             most_of_owner: how many this owner may have, where that is less than for others.
 
         Raises:
-            TooManyStreams: it would be one too many.
+            TooManyAtOnce: it would be one too many.
         """
         self._check(owner, deflates, most_of_owner)
         self.running += 1
@@ -79,10 +53,11 @@ class Streams:
         limits = self._limits
         owners = limits.streams_per_owner if most_of_owner is None else min(most_of_owner, limits.streams_per_owner)
         for limit, allowed, count in (
-            (_OWNERS, owners, self._of_owner[owner]),
+            ("streams_per_owner", owners, self._of_owner[owner]),
             ("streams", limits.streams, self.running),
             ("deflating_streams", limits.deflating_streams, self.deflating if deflates else -1),
         ):
             if count >= allowed:
                 self.refused[limit] += 1
-                raise TooManyStreams(limit, allowed)
+                what = "compressed downloads" if limit == "deflating_streams" else "downloads"
+                raise TooManyAtOnce(limit, allowed, what=what, retry_seconds=_RETRY_SECONDS)

@@ -27,18 +27,16 @@ async function problemOf(response) {
   return new Problem(response.status, detail || ADVICE[response.status] || told.title || `Status ${response.status}`);
 }
 
-/** What the API answers, as an object; null where it answers nothing. Throws a Problem, or an AbortError. */
-export async function ask(method, path, { body, signal } = {}) {
+/** What the API answers, as an object; null where it answers nothing. Throws a Problem. */
+export async function ask(method, path, { body } = {}) {
   let response;
   try {
     response = await fetch(path, {
       method,
-      signal,
       headers: { accept: "application/json", ...(body && { "content-type": "application/json" }) },
       body: body && JSON.stringify(body),
     });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
+  } catch {
     throw new Problem(0, "The service cannot be reached. Check the connection, and try again.");
   }
   if (!response.ok) throw await problemOf(response);

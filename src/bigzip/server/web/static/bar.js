@@ -14,7 +14,8 @@ export function startBar(selection, share) {
   const list = byId("list");
   const methods = [...bar.querySelectorAll('input[name="how"]')];
   let timer = 0;
-  let asking = new AbortController();
+  let isAsking = false;
+  let isStale = false;
 
   const method = () => methods.find((one) => one.checked).value;
   const wanted = () => manifest(selection.paths, { method: method() });
@@ -23,7 +24,7 @@ export function startBar(selection, share) {
     bar.hidden = selection.count === 0;
     document.body.classList.toggle("has-bar", selection.count > 0);
     byId("bar-count").textContent = selection.paths[0] === "." ? "Everything" : `${number(selection.count)} ticked`;
-    asking.abort();
+    isStale = true;
     clearTimeout(timer);
     if (selection.count === 0) return;
     byId("bar-facts").classList.add("is-busy");
@@ -31,12 +32,22 @@ export function startBar(selection, share) {
     timer = setTimeout(preview, PAUSE_MILLISECONDS);
   }
 
+  // One question at a time: the service goes on with one whose asker has gone, and lets each have only so many.
   async function preview() {
-    asking = new AbortController();
-    const { signal } = asking;
+    if (isAsking) return; // which asks again when it is done
+    isAsking = true;
+    while (isStale && selection.count > 0) {
+      isStale = false;
+      await askOnce();
+    }
+    isAsking = false;
+  }
+
+  async function askOnce() {
     const how = byId("bar-how");
     try {
-      const facts = await ask("POST", "/v1/archives/preview", { body: wanted(), signal });
+      const facts = await ask("POST", "/v1/archives/preview", { body: wanted() });
+      if (isStale) return;
       byId("fact-entries").textContent = number(facts.entries);
       byId("fact-data").textContent = facts.data_bytes === null ? "unknown" : size(facts.data_bytes);
       const exact = facts.content_length;
@@ -45,13 +56,13 @@ export function startBar(selection, share) {
       how.textContent = facts.delivery_reason;
       how.classList.remove("is-error");
     } catch (error) {
-      if (error.name === "AbortError") return;
+      if (isStale) return;
       for (const id of ["fact-entries", "fact-data", "fact-zip"]) byId(id).textContent = "\u2013";
       how.textContent = error.message;
       how.classList.add("is-error");
       if (error.status === 401) sayProblem(error);
     }
-    if (!signal.aborted) byId("bar-facts").classList.remove("is-busy");
+    byId("bar-facts").classList.remove("is-busy");
   }
 
   async function download() {
