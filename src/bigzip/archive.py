@@ -1,6 +1,7 @@
 """What is asked for: entries, and how they are to be kept."""
 
 import copy
+import json
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
 from contextlib import aclosing, closing
@@ -21,11 +22,14 @@ from bigzip.arguments import (
     seconds,
 )
 from bigzip.codecs.checksum import crc32 as crc32_of
-from bigzip.errors import InputError, printable
+from bigzip.errors import InputError, ManifestError, printable
 from bigzip.format.constants import MAX_32
+from bigzip.plan.encoding import undecided
 from bigzip.plan.entry import Method
+from bigzip.plan.frozen import FrozenPlan
 from bigzip.plan.method import method_by_type
 from bigzip.plan.names import CollisionPolicy, NamePolicy
+from bigzip.plan.pieces import from_pieces, to_pieces
 from bigzip.plan.table import DATA_ROOT, OBJECT_ROOT, Base, EntryTable
 from bigzip.planned import Plan
 from bigzip.progress import ProgressCallback
@@ -234,6 +238,57 @@ class Archive:
             comment=plan.comment.decode("utf-8"), index=index, on_missing="skip" if plan.skip_missing else "fail"
         )
         archive._table, archive._is_shared, archive._is_resolved = plan.table, True, True
+        return archive
+
+    def to_pieces(self) -> Iterator[bytes]:
+        """Yield what is asked for in pieces of at most a megabyte, for a database; `from_pieces` takes them in order.
+
+        Repeatable; not for exchange between versions of bigzip.
+
+        Raises:
+            InputError: an entry's source is a Python object.
+        """
+        self._is_shared = True
+        policies = {
+            "names": self._policies.names,
+            "collisions": self._policies.collisions,
+            "symlinks": self._policies.symlinks,
+            "exclude": self._policies.exclude,
+            "max_entries": self._policies.max_entries,
+            "is_resolved": self._is_resolved,
+        }
+        yield json.dumps(policies).encode("ascii")
+        asked = FrozenPlan(self._table, undecided(len(self._table)), self._comment)
+        yield from to_pieces(asked, skip_missing=self._policies.skip_missing)
+
+    @classmethod
+    def from_pieces(
+        cls,
+        pieces: Iterable[bytes],
+        *,
+        connections: Connections | None = None,
+        index: SurveyIndex | None = None,
+        threads: int | None = None,
+    ) -> "Archive":
+        """The archive that `to_pieces` took apart; the arguments as of an archive.
+
+        It says which files are read: take it only from where nobody else can write.
+
+        Raises:
+            ManifestError: these are not the pieces of one archive, all and in order.
+        """
+        remaining = iter(pieces)
+        try:
+            policies = json.loads(next(remaining, b""))
+            is_resolved = bool(policies.pop("is_resolved"))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ManifestError("the stored request", "its pieces are not those that were kept") from error
+        parts = from_pieces(remaining, connections)
+        on_missing: Literal["fail", "skip"] = "skip" if parts.skip_missing else "fail"
+        archive = cls(
+            comment=parts.comment.decode("utf-8"), index=index, threads=threads, on_missing=on_missing, **policies
+        )
+        archive._table, archive._is_shared, archive._is_resolved = parts.table, True, is_resolved
         return archive
 
     def resolve(self) -> "Archive":

@@ -167,3 +167,11 @@ class Encoding:
 
 
 _FORMS = tuple(Form)
+
+
+def undecided(count: int) -> Encoding:
+    """The encoding of so many rows of which nothing is decided."""
+    encoding = Encoding()
+    for _ in range(count):
+        encoding.append(Form.STREAMED)
+    return encoding

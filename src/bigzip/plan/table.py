@@ -77,6 +77,14 @@ class EntryTable:
         shared = {id(self._objects): dict(self._objects), id(self.connections): self.connections}
         return copy.deepcopy(self, shared)
 
+    def with_methods(self, methods: Mapping[int, Method]) -> "EntryTable":
+        """A table of its own with the same rows, some by other methods."""
+        result = self.copy()
+        for row, method in methods.items():
+            others = result._flags[row] & ~(3 << _METHOD_SHIFT)
+            result._flags[row] = others | _METHODS.index(method) << _METHOD_SHIFT
+        return result
+
     def bases(self) -> list[Base]:
         """What rows share, as `columns` numbers it."""
         return list(self._bases)

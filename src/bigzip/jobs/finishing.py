@@ -1,0 +1,206 @@
+"""The last step of a job: the central directory, completing the object, and reading back what is there."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final
+
+from bigzip.codecs.checksum import crc32, crc32_combine
+from bigzip.errors import OutputError, PartsLost
+from bigzip.jobs.building import PartWriter, Site, pieces_of, span_of
+from bigzip.jobs.store import Bundle, FinishWork, JobStore, TailResult
+from bigzip.format.constants import MAX_32
+from bigzip.plan.layout import Layout
+from bigzip.plan.spans import PieceFacts, SpanFacts, encoding_of
+from bigzip.planned import Plan
+from bigzip.render.drivers import Driver, iter_steps
+from bigzip.render.span import SpanRender
+from bigzip.render.workers import Workers
+from bigzip.sinks.parts import StoredObject
+
+_READ_BACK: Final = 1 << 20
+"""Bytes of the archive's end that are compared with what was written."""
+
+
+class ReadBackDiffers(OutputError):
+    """What the store has is not what was written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reopened:
+    """Bundles that must be made again: by number, with their offset where it is known."""
+
+    offsets: dict[int, int | None]
+    reason: str
+
+
+class Finisher:
+    """Ends a job whose bundles are all made, but for the tail.
+
+    Args:
+        jobs: where the job is kept.
+        plan: what is archived.
+        site: where it is built.
+        check: raises where the work is no longer to be done; called now and then.
+    """
+
+    def __init__(self, jobs: JobStore, plan: Plan, site: Site, check: Callable[[], None]) -> None:
+        self._jobs = jobs
+        self._plan = plan
+        self._site = site
+        self._check = check
+
+    def finish(self, work: FinishWork) -> Reopened | None:
+        """Make the tail, complete the archive and check it; or say which bundles must be made again.
+
+        Raises:
+            SourceError: a source of the tail is no longer what was planned, or failed.
+            OutputError: the store failed, or has not what was written.
+            OutputExists: there is an object of this name, which may not be replaced.
+            LeaseLost: somebody else does this by now.
+        """
+        *made, tail = list(self._jobs.bundles(work.job.id))
+        completed = self._completed(work)
+        if completed is None and (reopened := self._reopened(made)):
+            return reopened
+        offset = sum(bundle.size or 0 for bundle in made)
+        writer: PartWriter | None = None
+        if completed is None:
+            is_certain = self._site.store.capabilities.in_place
+            writer = PartWriter(
+                self._site, first_part=tail.first_part, offset=offset if is_certain else None, check=self._check
+            )
+        end = _End(writer)
+        facts = list(self._tail_rows(tail, offset, end))
+        layout = self._layout(made, facts)
+        assert layout.directory_offset == offset + end.size, "the bundles fill their places in the layout"
+        for chunk in _directory(layout):
+            self._check()
+            end.write(chunk)
+        checksum = 0
+        for part in (part for bundle in made for part in bundle.parts):
+            checksum = crc32_combine(checksum, part.crc32, part.size)
+        checksum = crc32_combine(checksum, end.crc32, end.size)
+        if completed is None:
+            assert writer is not None
+            writer.finish()
+            parts = [part for bundle in made for part in bundle.parts] + writer.parts
+            self._check()
+            self._jobs.completing(work.claim)
+            try:
+                completed = self._site.store.complete(
+                    self._site.upload, parts, crc32=checksum, overwrite=work.job.overwrite
+                )
+            except PartsLost as lost:
+                return self._holding(made, lost)
+        self._check_object(completed, layout.content_length, checksum, end)
+        self._jobs.done(
+            work.claim,
+            TailResult(
+                size=completed.size,
+                etag=completed.etag,
+                crc32=checksum,
+                data_bytes=tail.data_bytes,
+                bytes_written=end.size,
+            ),
+        )
+        return None
+
+    def _completed(self, work: FinishWork) -> StoredObject | None:
+        """The object, if a worker has completed it that did not come to say so."""
+        if not work.job.is_completing:
+            return None
+        found = self._site.store.find(self._site.upload.key)
+        return found if found is not None and found.job == work.job.id else None
+
+    def _reopened(self, made: list[Bundle]) -> Reopened | None:
+        """The bundles that the store does not have any more, or that were made for another place."""
+        there = self._site.store.parts(self._site.upload)
+        lost: dict[int, int | None] = {
+            bundle.number: None
+            for bundle in made
+            if any(there.get(part.number) != (part.etag, part.size) for part in bundle.parts)
+        }
+        if lost:
+            return Reopened(offsets=lost, reason="the store does not have all parts that were put there")
+        offset, misplaced = 0, {}
+        for bundle in made:
+            assert bundle.size is not None, "a bundle that is made has a size"
+            if bundle.kind != "copy" and not _holds_at(bundle.assumed_offset or 0, offset, bundle.size):
+                misplaced[bundle.number] = offset
+            offset += bundle.size
+        if misplaced:
+            return Reopened(offsets=dict(misplaced), reason="local headers depend on where they are, beyond 4 GiB")
+        return None
+
+    def _holding(self, made: list[Bundle], lost: PartsLost) -> Reopened:
+        offsets: dict[int, int | None] = {
+            bundle.number: None
+            for bundle in made
+            if any(part.number in lost.numbers for part in bundle.parts)
+        }
+        if not offsets:
+            raise lost
+        return Reopened(offsets=offsets, reason=str(lost))
+
+    def _tail_rows(self, tail: Bundle, offset: int, end: "_End") -> SpanFacts:
+        render = SpanRender(self._plan.table, span_of(tail), offset=offset)
+        with closing(iter_steps(Driver(self._plan.table, render.steps(), workers=Workers(1)))) as items:
+            for item in items:
+                assert isinstance(item, bytes), "only outputs that are files are asked for more"
+                self._check()
+                end.write(item)
+        return render.facts
+
+    def _layout(self, made: list[Bundle], of_tail: list[PieceFacts]) -> Layout:
+        def pieces() -> Iterator[PieceFacts]:
+            if made:
+                stored = self._jobs.facts(made[0].job_id, made[0].number, made[-1].number)
+                yield from pieces_of(facts for _, facts in stored)
+            yield from of_tail
+
+        table = self._plan.table
+        return Layout(table, encoding_of(table, pieces()), self._plan.comment)
+
+    def _check_object(self, found: StoredObject, size: int, checksum: int, end: "_End") -> None:
+        """Compare what the store has with what was written."""
+        key = self._site.upload.key
+        if found.size != size or found.crc32 not in (None, checksum):
+            raise ReadBackDiffers(f"{key}: has {found.size:,} bytes or a CRC-32 other than the {size:,} bytes written")
+        data = self._site.store.read(key, size - len(end.data), size, etag=found.etag)
+        if data != end.data:
+            raise ReadBackDiffers(f"{key}: its last {len(end.data):,} bytes are not those that were written")
+
+
+class _End:
+    """What follows the bundles that are made: counted, the last bytes kept, and written where that is still to do."""
+
+    def __init__(self, writer: PartWriter | None) -> None:
+        self._writer = writer
+        self.size = 0
+        self.crc32 = 0
+        self.data = b""
+
+    def write(self, chunk: bytes) -> None:
+        """Go on with these bytes."""
+        if self._writer is not None:
+            self._writer.write(chunk)
+        self.size += len(chunk)
+        self.crc32 = crc32(chunk, self.crc32)
+        self.data = (self.data + chunk)[-_READ_BACK:]
+
+
+def _directory(layout: Layout) -> Iterator[bytes]:
+    run = 0
+    while rows := layout.run_rows(run):
+        yield layout.central_headers(rows)
+        run += 1
+    yield layout.end_records()
+
+
+def _holds_at(assumed: int, actual: int, size: int) -> bool:
+    """Whether bytes that were made for one place are right in another.
+
+    A row that begins past 4 GiB needs another version to be extracted, and its local header says so.
+    """
+    return assumed == actual or min(assumed, actual) >= MAX_32 or max(assumed, actual) + size < MAX_32

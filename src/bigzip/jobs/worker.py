@@ -1,0 +1,250 @@
+"""A worker: takes work from the database, does it, and says what came of it, until it is told to stop.
+
+All that workers know of each other is in the database. One that is killed leaves leases, which end; what it had not
+told is done again by another.
+"""
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from bigzip.archive import Archive
+from bigzip.errors import BigZipError, OutputError, SourceReadError, UploadGone
+from bigzip.jobs.building import BundleBuilder, Site
+from bigzip.jobs.finishing import Finisher
+from bigzip.jobs.leases import Lease, Leases, Stopped
+from bigzip.jobs.store import (
+    BuildWork,
+    CleanupWork,
+    FinishWork,
+    Job,
+    JobStore,
+    LeaseLost,
+    NewBundle,
+    SurveyWork,
+    Work,
+)
+from bigzip.jobs.surveying import survey
+from bigzip.planned import Plan
+from bigzip.sinks.parts import PartStore, Upload
+from bigzip.sources.connections import Connections
+from bigzip.survey.index import SurveyIndex
+
+_log = logging.getLogger("bigzip")
+_PLANS_KEPT: Final = 2
+_MOST_DELAY_SECONDS: Final = 60.0
+_IDLE_SECONDS: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """How a worker works."""
+
+    slots: int
+    """How much it does at a time; about as many as the machine has processors, or some more."""
+    lease_seconds: float = 60.0
+    """After which the work of a worker that says nothing any more is taken over."""
+    connections: Connections | None = None
+    """How sources and stores are reached."""
+    index: SurveyIndex | None = None
+
+
+class Worker:
+    """A worker on one database; `run` works until `stop`.
+
+    Args:
+        jobs: where jobs are kept.
+        open_store: what a job's place leads to.
+        settings: how to work.
+    """
+
+    def __init__(self, jobs: JobStore, open_store: Callable[[str], PartStore], settings: WorkerSettings) -> None:
+        self._jobs = jobs
+        self._open_store = open_store
+        self._settings = settings
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self._stopping = threading.Event()
+        self._leases = Leases(jobs, settings.lease_seconds, self._stopping)
+        self._plans = _Plans(jobs, settings.connections)
+
+    def stop(self) -> None:
+        """Have `run` end soon: what is under way is given back. From any thread."""
+        self._stopping.set()
+
+    def run(self, *, until_idle: bool = False) -> None:
+        """Work until `stop`, or until there is nothing to do."""
+        threads = [
+            threading.Thread(target=self._slot, args=(number, until_idle), name=f"bigzip worker {number}")
+            for number in range(self._settings.slots)
+        ]
+        with self._leases:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+
+    def _slot(self, number: int, until_idle: bool) -> None:
+        name, after = f"{self.name}:{number}", None
+        while not self._stopping.is_set():
+            asked = time.monotonic()
+            try:
+                work = self._jobs.claim(name, self._settings.lease_seconds, after=after)
+            except SQLAlchemyError as error:
+                _log.warning("the database does not answer: %s", error)
+                self._stopping.wait(_IDLE_SECONDS)
+                continue
+            if work is None:
+                if until_idle:
+                    return
+                self._stopping.wait(_IDLE_SECONDS)
+                continue
+            after = work.claim if isinstance(work, BuildWork) else None
+            with self._leases.hold(work.claim, asked) as lease:
+                self._do(work, lease)
+
+    def _do(self, work: Work, lease: Lease) -> None:
+        try:
+            match work:
+                case SurveyWork():
+                    self._survey(work, lease)
+                case BuildWork():
+                    plan = self._plans.of(work.job)
+                    BundleBuilder(self._jobs, plan.table, self._site(work.job), lease).build(work)
+                case FinishWork():
+                    plan = self._plans.of(work.job)
+                    reopened = Finisher(self._jobs, plan, self._site(work.job), lease.check).finish(work)
+                    if reopened is not None:
+                        _log.warning("job %s: %s; %d bundles again", work.job.id, reopened.reason, len(reopened.offsets))
+                        self._jobs.reopen(work.claim, reopened.offsets, reopened.reason)
+                case CleanupWork():
+                    self._clean_up(work)
+                case _:
+                    assert_never(work)
+        except LeaseLost:
+            _log.info("job %s: what was being done is somebody else's by now, or not wanted any more", work.job.id)
+        except Stopped:
+            self._tell(lambda: self._jobs.release(lease.claim, None, 0.0))
+        except (OutputError, SourceReadError, SQLAlchemyError) as error:
+            self._put_off(work, lease, error)
+        except BigZipError as error:
+            self._give_up(work, lease, error)
+        except Exception as error:
+            _log.exception("job %s", work.job.id)
+            self._put_off(work, lease, error)
+
+    def _survey(self, work: SurveyWork, lease: Lease) -> None:
+        job = work.job
+        store = self._open_store(job.place)
+        archive = Archive.from_pieces(
+            self._jobs.pieces(job.id, "request"),
+            connections=self._settings.connections,
+            index=self._settings.index,
+        )
+        plan, assembly, identity = survey(archive, store)
+        lease.check()
+        if job.attempts > 1:  # a worker that died may have begun an upload, and not come to say so
+            for upload in store.abandoned(job.key):
+                store.abort(upload)
+        upload = store.begin(job.key, job=job.id)
+        try:
+            self._jobs.surveyed(
+                work.claim,
+                plan.to_pieces(),
+                (
+                    NewBundle(
+                        kind=bundle.kind,
+                        first_row=bundle.span.start.row,
+                        first_offset=bundle.span.start.offset,
+                        stop_row=bundle.span.stop.row,
+                        stop_offset=bundle.span.stop.offset,
+                        data_bytes=bundle.data_bytes,
+                        first_part=bundle.first_part,
+                        max_parts=bundle.max_parts,
+                        waits_for=bundle.waits_for,
+                        assumed_offset=bundle.offset,
+                    )
+                    for bundle in assembly.bundles
+                ),
+                entries=len(plan.table),
+                data_bytes=plan.data_bytes or 0,
+                part_size=assembly.part_size,
+                upload_id=upload.id,
+                identity=identity,
+            )
+        except BaseException:
+            store.abort(upload)
+            raise
+
+    def _clean_up(self, work: CleanupWork) -> None:
+        job = work.job
+        store = self._open_store(job.place)
+        if job.upload_id is not None:
+            store.abort(Upload(job.key, job.upload_id))
+        for upload in store.abandoned(job.key):
+            store.abort(upload)
+        store.delete(job.key, job=job.id)
+        self._jobs.cleaned(work.claim)
+
+    def _site(self, job: Job) -> Site:
+        assert job.upload_id is not None, "a job that was surveyed has an upload"
+        return Site(store=self._open_store(job.place), upload=Upload(job.key, job.upload_id), part_size=job.part_size)
+
+    def _put_off(self, work: Work, lease: Lease, error: Exception) -> None:
+        delay = min(_MOST_DELAY_SECONDS, 2.0 ** min(work.attempts, 10) / 4)
+        _log.warning("job %s: %s; again in %.1f s", work.job.id, error, delay)
+        self._tell(lambda: self._jobs.release(lease.claim, _problem(error), delay))
+
+    def _give_up(self, work: Work, lease: Lease, error: BigZipError) -> None:
+        _log.warning("job %s: %s", work.job.id, error)
+        if isinstance(work, CleanupWork):
+            self._tell(lambda: self._jobs.release(lease.claim, _problem(error), _MOST_DELAY_SECONDS))
+        else:
+            self._tell(lambda: self._jobs.fail(lease.claim, _problem(error)))
+
+    def _tell(self, tell: Callable[[], None]) -> None:
+        """Tell the job store, if it can be told; else the lease ends by itself."""
+        try:
+            tell()
+        except (LeaseLost, SQLAlchemyError) as error:
+            _log.info("could not be told: %s", error)
+
+
+def _problem(error: Exception) -> dict[str, object]:
+    """What is kept of an error. What is not one of ours may have secrets in it."""
+    problem: dict[str, object] = {"kind": type(error).__name__, "detail": "the worker's log says more"}
+    if isinstance(error, BigZipError):
+        problem["detail"] = str(error)
+        if (entry := getattr(error, "entry", None)) is not None:
+            problem["entry"] = entry
+    return problem
+
+
+class _Plans:
+    """The plans of the jobs that a worker is at."""
+
+    def __init__(self, jobs: JobStore, connections: Connections | None) -> None:
+        self._jobs = jobs
+        self._connections = connections
+        self._lock = threading.Lock()
+        self._plans: OrderedDict[tuple[str, int], Plan] = OrderedDict()
+
+    def of(self, job: Job) -> Plan:
+        """The plan of a job that was surveyed."""
+        with self._lock:  # a large one must not be loaded by several threads at once
+            key = (job.id, job.run)
+            plan = self._plans.get(key)
+            if plan is None:
+                plan = Plan.from_pieces(self._jobs.pieces(job.id, "plan"), connections=self._connections)
+                self._plans[key] = plan
+                while len(self._plans) > _PLANS_KEPT:
+                    self._plans.popitem(last=False)
+            self._plans.move_to_end(key)
+            return plan
