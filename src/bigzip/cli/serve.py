@@ -93,14 +93,15 @@ def serve(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line for each request.")] = False,
 ) -> None:
     """Serve the files of directories and object stores as ZIPs, with a web page to choose them. Ctrl-C ends it."""
-    configuration = _configuration(config, host=host, port=port, database=database, index=index, log_format=log_format)
-    with _needs("server"):
+    configuration = configuration_of(config, host=host, port=port, database=database, index=index, log_format=log_format)
+    with needs("server"):
         from bigzip.database.engine import open_database
         from bigzip.database.tokens import TokenStore
         from bigzip.server.access import is_loopback
         from bigzip.server.config import settings_of, shown_configuration
         from bigzip.server.run import bind
         from bigzip.server.run import serve as run_service
+        from bigzip.server.working import embedded_worker
     settings = settings_of(configuration, root or [], use_index=use_index)
     if check_config:
         print_result(shown_configuration(configuration))
@@ -119,7 +120,8 @@ def serve(
     whom = "this machine only" if is_loopback(configuration.host) else "with tokens"
     what = printable(settings.roots.described())
     print_result(f"bigzip serves {what} at http://{shown}:{address[1]}/ ({whom})")
-    run_service(settings, listener, quiet=quiet, log_format=configuration.log_format)
+    with embedded_worker(configuration, root or [], slots=settings.jobs.slots):
+        run_service(settings, listener, quiet=quiet, log_format=configuration.log_format)
 
 
 @token_app.command()
@@ -153,7 +155,7 @@ def create(
     """Make a token and print it. It is shown this once: what is kept of it cannot be used."""
     with _token_store(config, database) as store:
         token, text = store.create(
-            owner, _scopes(scope or ["archives", "files"]), limits=_limits(limit or []), seconds=_seconds(expires)
+            owner, _scopes(scope or ["archives", "files"]), limits=_limits(limit or []), seconds=duration("--expires", expires)
         )
     if as_json:
         print_result(json.dumps(_fields(token) | {"token": text}))
@@ -199,7 +201,7 @@ def revoke(
 @reporting()
 def rotate(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     """Sign with a new key from now on. Links of the key before stay good; those of the one before that do not."""
-    configuration = _configuration(config, database=database)
+    configuration = configuration_of(config, database=database)
     from bigzip.server.config import link_keys_of
 
     link_keys_of(configuration).rotate()
@@ -207,7 +209,8 @@ def rotate(config: ConfigOption = None, database: DatabaseOption = None) -> None
 
 
 @contextmanager
-def _needs(extra: str) -> Iterator[None]:
+def needs(extra: str) -> Iterator[None]:
+    """Say which extra to install, where something in the block cannot be imported."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -216,15 +219,16 @@ def _needs(extra: str) -> Iterator[None]:
         raise InputError(f"this needs {error.name}; install it with: pip install 'bigzip[{extra}]'") from error
 
 
-def _configuration(config: str | None, **options: Any) -> "Configuration":
-    with _needs("server"):
+def configuration_of(config: str | None, **options: Any) -> "Configuration":
+    """What is configured; `options` of the command line, None where one was not given."""
+    with needs("server"):
         from bigzip.server.config import read_configuration
     return read_configuration(config, {name: value for name, value in options.items() if value is not None})
 
 
 @contextmanager
 def _token_store(config: str | None, database: str | None) -> "Iterator[TokenStore]":
-    configuration = _configuration(config, database=database)
+    configuration = configuration_of(config, database=database)
     from bigzip.database.engine import open_database
     from bigzip.database.tokens import TokenStore
 
@@ -254,12 +258,13 @@ def _limits(options: list[str]) -> dict[str, int]:
     return limits
 
 
-def _seconds(text: str | None) -> int | None:
+def duration(option: str, text: str | None) -> int | None:
+    """The seconds of an option such as 90d; None where it was not given."""
     if text is None:
         return None
     match = _DURATION.fullmatch(text)
     if match is None or not int(match["number"]):
-        raise InputError(f"--expires {text}: give a number of days, hours, minutes or seconds, as 90d")
+        raise InputError(f"{option} {text}: give a number of days, hours, minutes or seconds, as 90d")
     return int(match["number"]) * _UNITS[match["unit"]]
 
 

@@ -13,10 +13,11 @@ from pydantic_settings.exceptions import SettingsError
 
 from bigzip.database.engine import described
 from bigzip.errors import InputError, printable
+from bigzip.render.workers import available_processors
 from bigzip.server.limits import Limits
 from bigzip.server.links import KeyFile, LinkKeysUnreadable, parse_keys
 from bigzip.server.logs import LogFormat
-from bigzip.server.settings import DAY, SURVEY_LIMIT, Settings, default_database
+from bigzip.server.settings import DAY, SURVEY_LIMIT, Jobs, Settings, default_database, default_place
 from bigzip.sources.connections import Connections
 from bigzip.sources.roots import RootArgument, Roots
 from bigzip.sources.source import READ_SIZE
@@ -37,6 +38,17 @@ class SourcesTable(BaseModel):
     networks: list[str] = Field(default_factory=list)
     headers: dict[str, dict[str, str]] = Field(default_factory=dict)
     proxy: str | None = None
+
+
+class JobsTable(BaseModel):
+    """How jobs are built, here and by `bigzip worker`."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    place: str = Field(default_factory=default_place)
+    slots: int | None = Field(default=None, ge=0, le=1_000)
+    lease_seconds: float = Field(default=60.0, ge=1)
+    seconds: int = Field(default=7 * DAY, ge=60)
 
 
 class Configuration(BaseSettings):
@@ -60,6 +72,7 @@ class Configuration(BaseSettings):
     roots: dict[str, str] = Field(default_factory=dict)
     stores: dict[str, dict[str, Any]] = Field(default_factory=dict)
     sources: SourcesTable = Field(default_factory=SourcesTable)
+    jobs: JobsTable = Field(default_factory=JobsTable)
     limits: Limits = Field(default_factory=Limits)
 
 
@@ -129,6 +142,7 @@ def settings_of(configuration: Configuration, roots: Sequence[str] = (), *, use_
     """
     places = _roots_of(roots, configuration.roots)
     allowed = tuple(_checked_prefix(prefix) for prefix in configuration.sources.allow)
+    jobs = configuration.jobs
     return Settings(
         root=places,
         connections=_connections_of(places, configuration, allowed),
@@ -140,6 +154,12 @@ def settings_of(configuration: Configuration, roots: Sequence[str] = (), *, use_
         public_url=_checked_public_url(configuration.public_url),
         archive_seconds=min(configuration.archive_seconds, configuration.max_archive_seconds),
         max_archive_seconds=configuration.max_archive_seconds,
+        jobs=Jobs(
+            place=jobs.place if is_in_store(jobs.place) else os.path.abspath(jobs.place),
+            slots=available_processors() if jobs.slots is None else jobs.slots,
+            lease_seconds=jobs.lease_seconds,
+            seconds=jobs.seconds,
+        ),
         limits=configuration.limits,
     )
 
@@ -187,7 +207,7 @@ def _checked_prefix(prefix: str) -> str:
 def _connections_of(root: RootArgument, configuration: Configuration, allowed: Sequence[str]) -> Connections:
     settings = dict(configuration.stores)
     places = [str(place) for place in (root.values() if isinstance(root, Mapping) else [root])]
-    remote = [place for place in [*places, *allowed] if is_in_store(place)]
+    remote = [place for place in [*places, *allowed, configuration.jobs.place] if is_in_store(place)]
     for place in remote:
         scheme, _, rest = place.partition("://")
         store = f"{scheme}://{rest.partition('/')[0]}"

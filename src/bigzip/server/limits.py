@@ -30,6 +30,8 @@ class Limits:
     """Likewise, of one owner."""
     manifest_seconds: float = 600.0
     """How long a manifest may take to come."""
+    jobs_per_owner: int = 10
+    """Unfinished jobs of one owner."""
     streams: int = 1_000
     """Downloads at a time."""
     streams_per_owner: int = 100

@@ -15,12 +15,35 @@ SURVEY_LIMIT: Final = 64 << 20
 
 def default_database() -> str:
     """Where the database is unless another place is named: in the user's state directory."""
-    if database := os.environ.get("BIGZIP_DATABASE"):
-        return database
+    return os.environ.get("BIGZIP_DATABASE") or os.path.join(_state_directory(), "service.sqlite")
+
+
+def default_place() -> str:
+    """Where jobs build archives unless another place is named: beside the default database."""
+    database = default_database()
+    directory = _state_directory() if "://" in database else os.path.dirname(os.path.abspath(database))
+    return os.path.join(directory, "jobs")
+
+
+def _state_directory() -> str:
     state = os.environ.get("XDG_STATE_HOME", "")
     if not os.path.isabs(state):  # such are to be ignored, says the XDG Base Directory Specification
         state = os.path.expanduser("~/.local/state")
-    return os.path.join(state, "bigzip", "service.sqlite")
+    return os.path.join(state, "bigzip")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jobs:
+    """How jobs are built."""
+
+    place: str = field(default_factory=default_place)
+    """Where: a directory, or `s3://bucket/prefix`."""
+    slots: int = 0
+    """How much the service itself builds at a time; 0 leaves all to others."""
+    lease_seconds: float = 60.0
+    """After which the work of a worker that says nothing any more is taken over."""
+    seconds: int = 7 * DAY
+    """How long an archive that a job built is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +76,7 @@ class Settings:
     max_archive_seconds: int = 30 * DAY
     needs_tokens: bool = False
     """Whether nobody is served without a token. Where it is false, that begins with the first token that is made."""
+    jobs: Jobs = field(default_factory=Jobs)
     limits: Limits = field(default_factory=Limits)
 
     @property

@@ -1,0 +1,282 @@
+"""`bigzip worker` and `bigzip job`: archives that are built in the background."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from bigzip.cli.bar import progress_bar
+from bigzip.cli.options import (
+    Comment,
+    Directory,
+    Exclude,
+    Json,
+    Level,
+    ManifestFile,
+    MethodOption,
+    Missing,
+    OnMissing,
+    Paths,
+    Quiet,
+    Symlinks,
+)
+from bigzip.cli.request import Request
+from bigzip.cli.serve import ConfigOption, DatabaseOption, configuration_of, duration, needs
+from bigzip.cli.status import ExitStatus, reporting
+from bigzip.cli.streams import print_result, say
+from bigzip.errors import InputError, printable
+from bigzip.plan.entry import Method
+from bigzip.progress import Progress
+from bigzip.server.logs import LogFormat
+from bigzip.sources.local_walk import SymlinkPolicy
+
+if TYPE_CHECKING:
+    from bigzip.jobs.service import JobService
+    from bigzip.jobs.store import Job
+    from bigzip.server.settings import Settings
+
+job_app = typer.Typer(
+    name="job",
+    help="Archives of any size, built in the background by `bigzip serve` or `bigzip worker`.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+_OWNER: Final = "local"
+_LOOK_SECONDS: Final = 0.5
+_SHOWN: Final = 50
+
+Identity = Annotated[str, typer.Argument(metavar="ID", help="As `bigzip job create` and `bigzip job list` print it.")]
+
+
+@reporting()
+def worker(
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    slots: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="How much is done at a time; by default one a processor.")
+    ] = None,
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="End when there is nothing to do.")] = False,
+    log_format: Annotated[LogFormat, typer.Option(help="Of the log on standard error.")] = LogFormat.TEXT,
+) -> None:
+    """Take jobs and build their archives, until SIGINT or SIGTERM. Any number of workers share a database."""
+    configuration = configuration_of(config, database=database)
+    with needs("server"):
+        from bigzip.database.engine import open_database
+        from bigzip.render.workers import available_processors
+        from bigzip.server.config import settings_of
+        from bigzip.server.logs import configure_logs
+        from bigzip.server.working import make_worker, run_until_signalled
+    configure_logs(log_format, quiet=True)
+    settings = settings_of(configuration)
+    engine = open_database(settings.database)
+    run_until_signalled(
+        make_worker(settings, engine, slots=slots or available_processors()), until_idle=until_idle
+    )
+
+
+@job_app.command()
+@reporting()
+def create(
+    paths: Paths = None,
+    directory: Directory = "",
+    name: Annotated[str, typer.Option(metavar="NAME", help="The archive's file name.")] = "archive.zip",
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="KEY", help="Where in the place of jobs; by default under a name of its own."),
+    ] = None,
+    method: MethodOption = Method.AUTO,
+    level: Level = None,
+    symlinks: Symlinks = SymlinkPolicy.FOLLOW,
+    exclude: Exclude = None,
+    manifest: ManifestFile = None,
+    on_missing: Missing = OnMissing.FAIL,
+    comment: Comment = "",
+    priority: Annotated[int, typer.Option(min=-100, max=100, metavar="N", help="Higher ones go first.")] = 0,
+    keep: Annotated[
+        str | None, typer.Option("--keep", metavar="TIME", help="How long the archive is kept: 90d, 12h; by default 7d.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Watch it until it is done.")] = False,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Replace what is at KEY.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Have an archive built, and print the job's ID. Somebody must take it: `bigzip serve`, or `bigzip worker`."""
+    archive = Request(
+        paths=tuple(paths or ()), directory=directory, manifest=manifest, exclude=tuple(exclude or ())
+    ).archive(method=method, level=level, symlinks=symlinks, on_missing=on_missing, comment=comment)
+    with _jobs(config, database) as (service, settings):
+        from bigzip.jobs.service import Order
+
+        seconds = duration("--keep", keep) or settings.jobs.seconds
+        order = Order(
+            owner=_OWNER,
+            name=name,
+            key=to,
+            overwrite=force,
+            priority=priority,
+            expires=int(time.time()) + seconds,
+        )
+        job = service.create(archive, order)
+        if not wait:
+            print_result(json.dumps(_fields(service, job)) if as_json else job.id)
+            return
+        _watch(service, job.id, quiet=quiet, as_json=as_json)
+
+
+@job_app.command("list")
+@reporting()
+def list_jobs(config: ConfigOption = None, database: DatabaseOption = None, as_json: Json = False) -> None:
+    """Show the newest jobs."""
+    with _jobs(config, database) as (service, _):
+        jobs = service.jobs.of_owner(_OWNER, limit=_SHOWN)
+        if as_json:
+            print_result(json.dumps([_fields(service, job) for job in jobs]))
+            return
+        for job in jobs:
+            print_result(f"{job.id}  {job.state:<10}  {_percent(job):>4}  {printable(job.name)}")
+
+
+@job_app.command()
+@reporting()
+def show(
+    identity: Identity, config: ConfigOption = None, database: DatabaseOption = None, as_json: Json = False
+) -> None:
+    """Show a job."""
+    with _jobs(config, database) as (service, _):
+        fields = _fields(service, _job(service, identity))
+    if as_json:
+        print_result(json.dumps(fields))
+        return
+    width = max(map(len, fields))
+    for name, value in fields.items():
+        if value is not None:
+            shown = f"{value:,}" if isinstance(value, int) else printable(str(value))
+            print_result(f"{name.replace('_', ' '):<{width}}  {shown}")
+
+
+@job_app.command()
+@reporting()
+def watch(
+    identity: Identity,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Show a job's progress until it ends. Ctrl-C ends the watching, not the job."""
+    with _jobs(config, database) as (service, _):
+        _job(service, identity)
+        _watch(service, identity, quiet=quiet, as_json=as_json)
+
+
+@job_app.command()
+@reporting()
+def cancel(identity: Identity, config: ConfigOption = None, database: DatabaseOption = None) -> None:
+    """End a job. What it has built is deleted."""
+    with _jobs(config, database) as (service, _):
+        _job(service, identity)
+        service.jobs.cancel(identity)
+    say(f"bigzip: job {identity} is cancelled")
+
+
+@job_app.command()
+@reporting()
+def resume(identity: Identity, config: ConfigOption = None, database: DatabaseOption = None) -> None:
+    """Go on with a job that failed, from where it was; or begin one again that was cancelled."""
+    with _jobs(config, database) as (service, _):
+        _job(service, identity)
+        service.jobs.resume(identity)
+    say(f"bigzip: job {identity} goes on")
+
+
+@contextmanager
+def _jobs(config: str | None, database: str | None) -> "Iterator[tuple[JobService, Settings]]":
+    configuration = configuration_of(config, database=database)
+    with needs("server"):
+        from bigzip.database.engine import open_database
+        from bigzip.server.config import settings_of
+        from bigzip.server.working import job_service
+    settings = settings_of(configuration)
+    engine = open_database(settings.database)
+    try:
+        yield job_service(settings, engine), settings
+    finally:
+        engine.dispose()
+
+
+def _job(service: "JobService", identity: str) -> "Job":
+    job = service.jobs.get(identity)
+    if job is None:
+        raise InputError(f"there is no job {printable(identity)}; bigzip job list shows those there are")
+    return job
+
+
+def _watch(service: "JobService", identity: str, *, quiet: bool, as_json: bool) -> None:
+    from bigzip.jobs.states import JobState, is_final
+
+    with progress_bar("Building", first="Waiting for a worker", quiet=quiet) as show_progress:
+        while not is_final((job := _job(service, identity)).state):
+            if show_progress is not None and job.data_bytes is not None:
+                show_progress(
+                    Progress(
+                        bytes_done=job.data_bytes_done,
+                        bytes_total=job.data_bytes,
+                        entries_done=0,
+                        entries_total=job.entries,
+                    )
+                )
+            time.sleep(_LOOK_SECONDS)
+    if as_json:
+        print_result(json.dumps(_fields(service, job)))
+    elif job.state is JobState.DONE:
+        print_result(_location(service, job))
+    if job.state is not JobState.DONE:
+        say(f"bigzip: job {identity}: {job.state}" + (f": {printable(_detail(job))}" if job.problem else ""))
+        raise typer.Exit(ExitStatus.SOURCE_FAILED)
+    if not quiet:
+        say(f"bigzip: job {identity}: done, {job.entries:,} entries, {job.archive_size:,} bytes")
+
+
+def _location(service: "JobService", job: "Job") -> str:
+    return f"{job.place.rstrip('/')}/{job.key}"
+
+
+def _detail(job: "Job") -> str:
+    return str((job.problem or {}).get("detail", ""))
+
+
+def _percent(job: "Job") -> str:
+    if not job.data_bytes:
+        return ""
+    return f"{100 * job.data_bytes_done // job.data_bytes}%"
+
+
+def _fields(service: "JobService", job: "Job") -> dict[str, Any]:
+    from bigzip.jobs.states import JobState
+
+    return {
+        "id": job.id,
+        "name": job.name,
+        "state": str(job.state),
+        "problem": _detail(job) or None,
+        "entries": job.entries,
+        "data_bytes": job.data_bytes,
+        "data_bytes_done": job.data_bytes_done,
+        "bytes_written": job.bytes_written,
+        "bytes_copied": job.bytes_copied,
+        "archive": _location(service, job) if job.state is JobState.DONE else None,
+        "archive_bytes": job.archive_size,
+        "created": _shown(job.created_microseconds // 1_000_000),
+        "expires": _shown(job.expires),
+    }
+
+
+def _shown(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

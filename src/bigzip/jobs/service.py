@@ -1,0 +1,93 @@
+"""What clients of jobs do: create, look, cancel, resume, fetch."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from bigzip.archive import Archive
+from bigzip.database.archives import ClaimedKey
+from bigzip.errors import InputError, LimitExceeded
+from bigzip.jobs.places import Places
+from bigzip.jobs.states import JobState
+from bigzip.jobs.store import Job, JobStore, NewJob
+
+_DIRECTORY_BYTES: Final = 12
+MAX_LINK_SECONDS: Final = 3_600
+"""How long a link into the store is good: it is asked for anew each time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a job is to be. Times in seconds."""
+
+    owner: str
+    name: str
+    """The archive's file name."""
+    expires: int
+    """When it is deleted, since 1970."""
+    key: str | None = None
+    """Of the archive in its place; None for one of its own."""
+    overwrite: bool = False
+    """Whether an object of this key may be replaced."""
+    priority: int = 0
+    """Higher ones go first."""
+    most_active: int | None = None
+    """How many unfinished jobs the owner may have."""
+
+
+class JobService:
+    """Jobs, for their clients; for any number of threads.
+
+    Args:
+        jobs: where they are kept.
+        places: where archives are built.
+    """
+
+    def __init__(self, jobs: JobStore, places: Places) -> None:
+        self.jobs = jobs
+        self.places = places
+
+    def create(self, archive: Archive, order: Order, *, key: ClaimedKey | None = None) -> Job:
+        """Have an archive built; nothing is looked up or read yet.
+
+        Args:
+            archive: what is asked for. Its sources are such that another process can read them.
+            order: what is said of it.
+            key: of the request that asks for it, which leads to the job from now on.
+
+        Raises:
+            LimitExceeded: the owner has too many unfinished jobs.
+            InputError: an entry's source is a Python object.
+        """
+        if order.most_active is not None and (active := self.jobs.active_count(order.owner)) >= order.most_active:
+            raise LimitExceeded(
+                limit="jobs_per_owner",
+                allowed=order.most_active,
+                actual=active + 1,
+                remedy="wait until one is done, or cancel one",
+            )
+        # Of its own, so that archives of one name are in nobody's way, and nobody guesses where they are.
+        place_key = order.key or f"{secrets.token_urlsafe(_DIRECTORY_BYTES)}/{order.name}"
+        return self.jobs.create(
+            NewJob(
+                owner=order.owner,
+                name=order.name,
+                place=self.places.default,
+                key=place_key,
+                overwrite=order.overwrite,
+                priority=order.priority,
+                expires=order.expires,
+            ),
+            archive.to_pieces(),
+            key=key,
+        )
+
+    def link(self, job: Job) -> str | None:
+        """A link to the archive that anyone can use for some time; None where the store makes none.
+
+        Raises:
+            InputError: the archive is not done.
+        """
+        if job.state is not JobState.DONE:
+            raise InputError(f"job {job.id} is {job.state}, not done")
+        return self.places.open(job.place).link(job.key, seconds=MAX_LINK_SECONDS, name=job.name)
