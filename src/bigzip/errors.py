@@ -15,6 +15,8 @@ BigZipError
 │   └── SourceReadError       reading it failed
 ├── EncoderChanged            this machine compresses differently from the one that planned: plan again
 └── OutputError               the place written to failed: free space, check the disk, try again
+    ├── UploadGone            an upload that was begun is not there any more: begin again
+    └── PartsLost             parts of an upload are not there as they were put: put them again
 """
 
 from collections.abc import Sequence
@@ -140,6 +142,18 @@ class EncoderChanged(BigZipError):
 
 class OutputError(BigZipError):
     """The place written to failed."""
+
+
+class UploadGone(OutputError):
+    """An upload that was begun is not there any more: it was completed, or aborted by somebody else."""
+
+
+class PartsLost(OutputError):
+    """Parts of an upload are not there as they were put; `numbers` says which."""
+
+    def __init__(self, message: str, *, numbers: Sequence[int]) -> None:
+        self.numbers = tuple(numbers)
+        super().__init__(message)
 
 
 def printable(text: str) -> str:

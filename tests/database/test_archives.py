@@ -160,10 +160,10 @@ def test_of_requests_with_one_key_one_is_the_first(store: ArchiveStore) -> None:
         claims = [claimed for claimed in threads.map(claim, range(8)) if claimed is not None]
     (mine,) = claims
     kept = store.add(archive(), [], key=replace(mine, fingerprint="print"))
-    assert store.claim_key("shop", "k") == UsedKey(archive_id=kept.id, fingerprint="print")
+    assert store.claim_key("shop", "k") == UsedKey(leads_to=kept.id, fingerprint="print")
     assert isinstance(store.claim_key("other", "k"), ClaimedKey)
     store.release_key(mine)  # too late: it leads to the archive
-    assert store.claim_key("shop", "k") == UsedKey(archive_id=kept.id, fingerprint="print")
+    assert store.claim_key("shop", "k") == UsedKey(leads_to=kept.id, fingerprint="print")
 
 
 def assert_under_way(error: KeyInUse) -> None:

@@ -35,8 +35,8 @@ from bigzip.server.logs import LogFormat
 from bigzip.sources.local_walk import SymlinkPolicy
 
 if TYPE_CHECKING:
+    from bigzip.jobs.records import Job
     from bigzip.jobs.service import JobService
-    from bigzip.jobs.store import Job
     from bigzip.server.settings import Settings
 
 job_app = typer.Typer(
@@ -74,9 +74,7 @@ def worker(
     configure_logs(log_format, quiet=True)
     settings = settings_of(configuration)
     engine = open_database(settings.database)
-    run_until_signalled(
-        make_worker(settings, engine, slots=slots or available_processors()), until_idle=until_idle
-    )
+    run_until_signalled(make_worker(settings, engine, slots=slots or available_processors()), until_idle=until_idle)
 
 
 @job_app.command()
@@ -98,7 +96,8 @@ def create(
     comment: Comment = "",
     priority: Annotated[int, typer.Option(min=-100, max=100, metavar="N", help="Higher ones go first.")] = 0,
     keep: Annotated[
-        str | None, typer.Option("--keep", metavar="TIME", help="How long the archive is kept: 90d, 12h; by default 7d.")
+        str | None,
+        typer.Option("--keep", metavar="TIME", help="How long the archive is kept: 90d, 12h; by default 7d."),
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch it until it is done.")] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace what is at KEY.")] = False,
@@ -121,11 +120,11 @@ def create(
             key=to,
             overwrite=force,
             priority=priority,
-            expires=int(time.time()) + seconds,
+            keep_seconds=seconds,
         )
         job = service.create(archive, order)
         if not wait:
-            print_result(json.dumps(_fields(service, job)) if as_json else job.id)
+            print_result(json.dumps(_fields(job)) if as_json else job.id)
             return
         _watch(service, job.id, quiet=quiet, as_json=as_json)
 
@@ -137,7 +136,7 @@ def list_jobs(config: ConfigOption = None, database: DatabaseOption = None, as_j
     with _jobs(config, database) as (service, _):
         jobs = service.jobs.of_owner(_OWNER, limit=_SHOWN)
         if as_json:
-            print_result(json.dumps([_fields(service, job) for job in jobs]))
+            print_result(json.dumps([_fields(job) for job in jobs]))
             return
         for job in jobs:
             print_result(f"{job.id}  {job.state:<10}  {_percent(job):>4}  {printable(job.name)}")
@@ -150,7 +149,7 @@ def show(
 ) -> None:
     """Show a job."""
     with _jobs(config, database) as (service, _):
-        fields = _fields(service, _job(service, identity))
+        fields = _fields(_job(service, identity))
     if as_json:
         print_result(json.dumps(fields))
         return
@@ -234,9 +233,9 @@ def _watch(service: "JobService", identity: str, *, quiet: bool, as_json: bool) 
                 )
             time.sleep(_LOOK_SECONDS)
     if as_json:
-        print_result(json.dumps(_fields(service, job)))
+        print_result(json.dumps(_fields(job)))
     elif job.state is JobState.DONE:
-        print_result(_location(service, job))
+        print_result(_location(job))
     if job.state is not JobState.DONE:
         say(f"bigzip: job {identity}: {job.state}" + (f": {printable(_detail(job))}" if job.problem else ""))
         raise typer.Exit(ExitStatus.SOURCE_FAILED)
@@ -244,7 +243,7 @@ def _watch(service: "JobService", identity: str, *, quiet: bool, as_json: bool) 
         say(f"bigzip: job {identity}: done, {job.entries:,} entries, {job.archive_size:,} bytes")
 
 
-def _location(service: "JobService", job: "Job") -> str:
+def _location(job: "Job") -> str:
     return f"{job.place.rstrip('/')}/{job.key}"
 
 
@@ -258,7 +257,7 @@ def _percent(job: "Job") -> str:
     return f"{100 * job.data_bytes_done // job.data_bytes}%"
 
 
-def _fields(service: "JobService", job: "Job") -> dict[str, Any]:
+def _fields(job: "Job") -> dict[str, Any]:
     from bigzip.jobs.states import JobState
 
     return {
@@ -271,10 +270,10 @@ def _fields(service: "JobService", job: "Job") -> dict[str, Any]:
         "data_bytes_done": job.data_bytes_done,
         "bytes_written": job.bytes_written,
         "bytes_copied": job.bytes_copied,
-        "archive": _location(service, job) if job.state is JobState.DONE else None,
+        "archive": _location(job) if job.state is JobState.DONE else None,
         "archive_bytes": job.archive_size,
         "created": _shown(job.created_microseconds // 1_000_000),
-        "expires": _shown(job.expires),
+        "expires": None if job.expires is None else _shown(job.expires),
     }
 
 

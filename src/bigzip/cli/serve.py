@@ -93,7 +93,9 @@ def serve(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line for each request.")] = False,
 ) -> None:
     """Serve the files of directories and object stores as ZIPs, with a web page to choose them. Ctrl-C ends it."""
-    configuration = configuration_of(config, host=host, port=port, database=database, index=index, log_format=log_format)
+    configuration = configuration_of(
+        config, host=host, port=port, database=database, index=index, log_format=log_format
+    )
     with needs("server"):
         from bigzip.database.engine import open_database
         from bigzip.database.tokens import TokenStore
@@ -155,7 +157,10 @@ def create(
     """Make a token and print it. It is shown this once: what is kept of it cannot be used."""
     with _token_store(config, database) as store:
         token, text = store.create(
-            owner, _scopes(scope or ["archives", "files"]), limits=_limits(limit or []), seconds=duration("--expires", expires)
+            owner,
+            _scopes(scope or ["archives", "files"]),
+            limits=_limits(limit or []),
+            seconds=duration("--expires", expires),
         )
     if as_json:
         print_result(json.dumps(_fields(token) | {"token": text}))

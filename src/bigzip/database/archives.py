@@ -77,7 +77,7 @@ class ClaimedKey:
 class UsedKey:
     """An idempotency key that has led to an archive."""
 
-    archive_id: str
+    leads_to: str
     fingerprint: str
     """Of the body of the request that did."""
 
@@ -127,7 +127,7 @@ class ArchiveStore:
                 update(archives).where(archives.c.id == identity).values(is_whole=True, digest=digest.hexdigest())
             )
             if key is not None:
-                values = {"fingerprint": key.fingerprint, "archive_id": identity, "expires": archive.expires}
+                values = {"fingerprint": key.fingerprint, "leads_to": identity, "expires": archive.expires}
                 connection.execute(update(idempotency_keys).where(key.row()).values(values))
             return _stored(connection.execute(select(*_COLUMNS).where(archives.c.id == identity)).one())
 
@@ -263,15 +263,15 @@ class ArchiveStore:
         except IntegrityError:
             with self._reading.connect() as connection:
                 row = connection.execute(select(idempotency_keys).where(mine)).one_or_none()
-            if row is None or row.archive_id is None:
+            if row is None or row.leads_to is None:
                 raise KeyInUse(is_under_way=True) from None
-            return UsedKey(archive_id=row.archive_id, fingerprint=row.fingerprint)
+            return UsedKey(leads_to=row.leads_to, fingerprint=row.fingerprint)
         return ClaimedKey(owner=owner, key=key, claim=claim)
 
     def release_key(self, key: "ClaimedKey") -> None:
         """Let a key be used again: the request with it failed. Nothing happens where it led to an archive."""
         with self._engine.begin() as connection:
-            connection.execute(delete(idempotency_keys).where(key.row(), idempotency_keys.c.archive_id.is_(None)))
+            connection.execute(delete(idempotency_keys).where(key.row(), idempotency_keys.c.leads_to.is_(None)))
 
     def check(self) -> None:
         """Ask the database something; raises where it does not answer."""

@@ -2,7 +2,20 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
 METADATA: Final = MetaData()
 
@@ -52,7 +65,7 @@ idempotency_keys: Final = Table(
     Column("key", String(255), primary_key=True),
     Column("claim", String(64), nullable=False),  # tells the request that has it from others
     Column("fingerprint", String(64)),  # of the request's body; none while the first request is under way
-    Column("archive_id", _ID),
+    Column("leads_to", _ID),  # the archive or the job that was made
     Column("expires", _TIME, nullable=False),
     Index("idempotency_keys_by_expiry", "expires"),
 )
@@ -68,4 +81,96 @@ tokens: Final = Table(
     Column("created", _TIME, nullable=False),
     Column("expires", _TIME),
     Column("revoked", _TIME),
+)
+
+jobs: Final = Table(
+    "jobs",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("owner", String(255), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("run", Integer, nullable=False),  # rises when it is resumed
+    Column("priority", Integer, nullable=False),
+    Column("place", String(1024), nullable=False),
+    Column("key", String(1024), nullable=False),
+    Column("overwrite", Boolean, nullable=False),
+    Column("created_microseconds", BigInteger, nullable=False),
+    Column("keep_seconds", BigInteger, nullable=False),  # from when it ends
+    Column("expires", _TIME),  # none while it is active
+    Column("entries", BigInteger),  # from here on, known once it was surveyed
+    Column("data_bytes", BigInteger),
+    Column("part_size", BigInteger),
+    Column("upload_id", String(2048)),
+    Column("identity", String(64)),
+    Column("data_bytes_done", BigInteger, nullable=False, default=0),
+    Column("bytes_written", BigInteger, nullable=False, default=0),
+    Column("bytes_copied", BigInteger, nullable=False, default=0),
+    Column("archive_size", BigInteger),
+    Column("archive_etag", String(255)),
+    Column("archive_crc32", BigInteger),
+    Column("is_completing", Boolean, nullable=False, default=False),  # the object may be there already
+    Column("needs_cleanup", Boolean, nullable=False, default=False),
+    Column("problem", Text),  # a JSON object
+    Column("failed_in", String(16)),
+    Column("token", Integer, nullable=False, default=0),  # of the worker that surveys, finishes or cleans up
+    Column("worker", String(255)),
+    Column("lease_until", Double),  # seconds since 1970, by the database's clock
+    Column("attempts", Integer, nullable=False, default=0),  # of what is to be done now
+    Column("not_before", Double, nullable=False, default=0.0),
+    Column("last_event", Integer, nullable=False, default=0),
+    Column("progress_told", Double, nullable=False, default=0.0),
+    Index("jobs_of_owner", "owner", "created_microseconds", "id"),
+    Index("jobs_by_state", "state", "priority", "created_microseconds"),
+    Index("jobs_by_expiry", "expires"),
+    Index("jobs_by_identity", "identity"),
+)
+
+job_pieces: Final = Table(
+    "job_pieces",
+    METADATA,
+    Column("job_id", _ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", String(16), primary_key=True),  # request, or plan
+    Column("number", Integer, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+job_bundles: Final = Table(
+    "job_bundles",
+    METADATA,
+    Column("job_id", _ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("first_row", BigInteger, nullable=False),
+    Column("first_offset", BigInteger, nullable=False),
+    Column("stop_row", BigInteger, nullable=False),
+    Column("stop_offset", BigInteger, nullable=False),
+    Column("data_bytes", BigInteger, nullable=False),
+    Column("first_part", Integer, nullable=False),
+    Column("max_parts", Integer, nullable=False),
+    Column("waits_for", Integer),
+    Column("offset", BigInteger),  # in the archive, where that is certain
+    Column("state", String(16), nullable=False),
+    Column("token", Integer, nullable=False, default=0),
+    Column("worker", String(255)),
+    Column("lease_until", Double),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("not_before", Double, nullable=False, default=0.0),
+    Column("size", BigInteger),  # from here on, known once it is made
+    Column("made_for", BigInteger),  # the offset that it was made for
+    Column("parts", Text),  # a JSON list
+    Column("facts", LargeBinary),
+    Column("bytes_written", BigInteger, nullable=False, default=0),
+    Column("bytes_copied", BigInteger, nullable=False, default=0),
+    Index("job_bundles_by_state", "job_id", "state", "number"),
+)
+
+job_events: Final = Table(
+    "job_events",
+    METADATA,
+    Column("job_id", _ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("data", Text, nullable=False),  # a JSON object
 )

@@ -69,7 +69,9 @@ class Assembly(NamedTuple):
     bundles: list[PlannedBundle]
 
 
-def assemble(table: EntryTable, limits: Capabilities, can_copy: Callable[[int], bool], comment: bytes = b"") -> Assembly:
+def assemble(
+    table: EntryTable, limits: Capabilities, can_copy: Callable[[int], bool], comment: bytes = b""
+) -> Assembly:
     """Cut an archive into bundles.
 
     Args:
@@ -202,12 +204,12 @@ def _copies(sizes: _Sizes, candidates: "array[int]", limits: Capabilities) -> di
             start = max(0, min_part - before - header)
             is_whole = start == 0
             if size - start >= min_part and (is_whole or size > limits.copy_min_source):
-                link = _Copied(candidate, start, way.last)
-                after.append((0, _Choice(way.copied_bytes + size - start, link)))
+                last = _Copied(candidate, start, way.last)
+                after.append((0, _Choice(way.copied_bytes + size - start, last)))
         ways = _best(after)
     best = max(ways.values(), key=lambda way: way.copied_bytes)
     copies: dict[int, int] = {}
-    link = best.last
+    link: _Copied | None = best.last
     while link is not None:
         copies[link.row] = link.start
         link = link.before
@@ -316,7 +318,9 @@ class _Cutter:
         part, offset, is_certain = 1, 0, True
         planned = []
         for number, (kind, one) in enumerate(self._bundles):
-            count = max(1, -(-(one.most - self._limits.min_part) // self._part_size)) if kind is BundleKind.RENDER else 1
+            count = (
+                max(1, -(-(one.most - self._limits.min_part) // self._part_size)) if kind is BundleKind.RENDER else 1
+            )
             planned.append(
                 PlannedBundle(
                     kind=kind,

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from bigzip.codecs.checksum import crc32
 from bigzip.jobs.assembly import BundleKind
 from bigzip.jobs.leases import Lease
-from bigzip.jobs.store import Bundle, BundleResult, BuildWork, JobStore
-from bigzip.plan.spans import HEADER, PieceFacts, Position, Span, SpanFacts
+from bigzip.jobs.records import BuildWork, Bundle, BundleResult
+from bigzip.jobs.work_store import WorkStore
 from bigzip.plan.entry import Form
+from bigzip.plan.spans import PieceFacts, Span, SpanFacts
 from bigzip.plan.table import EntryTable
 from bigzip.render.drivers import Driver, iter_steps
 from bigzip.render.span import SpanRender
@@ -95,14 +96,6 @@ class PartWriter:
             self._offset += part.size
 
 
-def span_of(bundle: Bundle) -> Span:
-    """The slice of the archive that a bundle is."""
-    return Span(
-        Position(bundle.first_row, bundle.first_offset),
-        Position(bundle.stop_row, bundle.stop_offset),
-    )
-
-
 def copy_bundle(bundle: Bundle, table: EntryTable, site: Site) -> BundleResult:
     """Have the store copy a bundle.
 
@@ -110,7 +103,7 @@ def copy_bundle(bundle: Bundle, table: EntryTable, site: Site) -> BundleResult:
         SourceError: the object is no longer what was planned.
         OutputError: the store failed.
     """
-    (piece,) = span_of(bundle).pieces(table)
+    (piece,) = bundle.span.pieces(table)
     source = CopySource(table.location(piece.row), table.payload(piece.row).decode("ascii"), table.size(piece.row))
     part = site.store.copy(site.upload, bundle.first_part, source, piece.start, piece.stop)
     facts = SpanFacts()
@@ -119,7 +112,7 @@ def copy_bundle(bundle: Bundle, table: EntryTable, site: Site) -> BundleResult:
         size=part.size,
         parts=(part,),
         facts=facts.to_bytes(),
-        assumed_offset=bundle.assumed_offset,
+        made_for=0,
         bytes_written=0,
         bytes_copied=part.size,
     )
@@ -135,7 +128,7 @@ class BundleBuilder:
         lease: of the bundle.
     """
 
-    def __init__(self, jobs: JobStore, table: EntryTable, site: Site, lease: Lease) -> None:
+    def __init__(self, jobs: WorkStore, table: EntryTable, site: Site, lease: Lease) -> None:
         self._jobs = jobs
         self._table = table
         self._site = site
@@ -155,16 +148,14 @@ class BundleBuilder:
             return
         bundle = work.bundle
         offset = self._offset(work)
-        writer = PartWriter(
-            self._site, first_part=bundle.first_part, offset=bundle.assumed_offset, check=self._lease.check
-        )
-        facts = self._render(work, span_of(bundle), offset, writer)
+        writer = PartWriter(self._site, first_part=bundle.first_part, offset=bundle.offset, check=self._lease.check)
+        facts = self._render(work, bundle.span, offset, writer)
         while not writer.parts and writer.pending_size < self._site.store.capabilities.min_part:
-            longer = self._jobs.extend(work.claim)
+            longer = self._jobs.extend(work.claim, self._lease.seconds)
             if longer is None:
                 self._jobs.merge_into_next(work.claim)
                 return
-            span = Span(span_of(work.bundle).stop, span_of(longer.bundle).stop)
+            span = Span(work.bundle.span.stop, longer.bundle.span.stop)
             work, self._lease.claim = longer, longer.claim
             facts += self._render(work, span, offset + writer.size, writer)
         writer.finish()
@@ -177,7 +168,7 @@ class BundleBuilder:
                 size=writer.size,
                 parts=tuple(writer.parts),
                 facts=both.to_bytes(),
-                assumed_offset=offset,
+                made_for=offset,
                 bytes_written=writer.size,
                 bytes_copied=0,
             ),
@@ -185,8 +176,8 @@ class BundleBuilder:
 
     def _offset(self, work: BuildWork) -> int:
         """Where the bundle lies in the archive: exactly, or as what is done so far lets expect."""
-        if work.bundle.assumed_offset is not None:
-            return work.bundle.assumed_offset
+        if work.bundle.offset is not None:
+            return work.bundle.offset
         before = self._jobs.before(work.job.id, work.bundle.number)
         ratio = before.size_done / before.data_done if before.data_done else 1.0
         return before.size_done + int(before.data_left * ratio)

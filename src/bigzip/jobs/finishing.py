@@ -7,9 +7,11 @@ from typing import Final
 
 from bigzip.codecs.checksum import crc32, crc32_combine
 from bigzip.errors import OutputError, PartsLost
-from bigzip.jobs.building import PartWriter, Site, pieces_of, span_of
-from bigzip.jobs.store import Bundle, FinishWork, JobStore, TailResult
 from bigzip.format.constants import MAX_32
+from bigzip.jobs.assembly import BundleKind
+from bigzip.jobs.building import PartWriter, Site, pieces_of
+from bigzip.jobs.records import ArchiveResult, Bundle, FinishWork
+from bigzip.jobs.work_store import WorkStore
 from bigzip.plan.layout import Layout
 from bigzip.plan.spans import PieceFacts, SpanFacts, encoding_of
 from bigzip.planned import Plan
@@ -44,7 +46,7 @@ class Finisher:
         check: raises where the work is no longer to be done; called now and then.
     """
 
-    def __init__(self, jobs: JobStore, plan: Plan, site: Site, check: Callable[[], None]) -> None:
+    def __init__(self, jobs: WorkStore, plan: Plan, site: Site, check: Callable[[], None]) -> None:
         self._jobs = jobs
         self._plan = plan
         self._site = site
@@ -96,12 +98,12 @@ class Finisher:
         self._check_object(completed, layout.content_length, checksum, end)
         self._jobs.done(
             work.claim,
-            TailResult(
+            ArchiveResult(
                 size=completed.size,
                 etag=completed.etag,
                 crc32=checksum,
-                data_bytes=tail.data_bytes,
-                bytes_written=end.size,
+                tail_data_bytes=tail.data_bytes,
+                tail_bytes_written=end.size,
             ),
         )
         return None
@@ -126,7 +128,7 @@ class Finisher:
         offset, misplaced = 0, {}
         for bundle in made:
             assert bundle.size is not None, "a bundle that is made has a size"
-            if bundle.kind != "copy" and not _holds_at(bundle.assumed_offset or 0, offset, bundle.size):
+            if bundle.kind is not BundleKind.COPY and not _holds_at(bundle.made_for or 0, offset, bundle.size):
                 misplaced[bundle.number] = offset
             offset += bundle.size
         if misplaced:
@@ -135,16 +137,14 @@ class Finisher:
 
     def _holding(self, made: list[Bundle], lost: PartsLost) -> Reopened:
         offsets: dict[int, int | None] = {
-            bundle.number: None
-            for bundle in made
-            if any(part.number in lost.numbers for part in bundle.parts)
+            bundle.number: None for bundle in made if any(part.number in lost.numbers for part in bundle.parts)
         }
         if not offsets:
             raise lost
         return Reopened(offsets=offsets, reason=str(lost))
 
     def _tail_rows(self, tail: Bundle, offset: int, end: "_End") -> SpanFacts:
-        render = SpanRender(self._plan.table, span_of(tail), offset=offset)
+        render = SpanRender(self._plan.table, tail.span, offset=offset)
         with closing(iter_steps(Driver(self._plan.table, render.steps(), workers=Workers(1)))) as items:
             for item in items:
                 assert isinstance(item, bytes), "only outputs that are files are asked for more"

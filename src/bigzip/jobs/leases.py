@@ -10,7 +10,8 @@ from typing import Final, Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from bigzip.jobs.store import Claim, JobStore, LeaseLost
+from bigzip.jobs.records import Claim
+from bigzip.jobs.work_store import LeaseLost, WorkStore
 
 _RENEWALS_A_LEASE: Final = 4
 _log = logging.getLogger("bigzip")
@@ -23,7 +24,9 @@ class Stopped(Exception):
 class Lease:
     """What one thread of a worker has claimed."""
 
-    def __init__(self, claim: Claim, until: float, stopping: threading.Event) -> None:
+    def __init__(self, claim: Claim, seconds: float, until: float, stopping: threading.Event) -> None:
+        self.seconds = seconds
+        """How long it is, whenever it is renewed."""
         self.claim = claim
         """What is claimed by now: a bundle may grow."""
         self.until = until
@@ -52,7 +55,7 @@ class Leases:
         stopping: set when the worker is to stop.
     """
 
-    def __init__(self, jobs: JobStore, seconds: float, stopping: threading.Event) -> None:
+    def __init__(self, jobs: WorkStore, seconds: float, stopping: threading.Event) -> None:
         self._jobs = jobs
         self._seconds = seconds
         self._stopping = stopping
@@ -74,7 +77,7 @@ class Leases:
     @contextmanager
     def hold(self, claim: Claim, since: float) -> Iterator[Lease]:
         """Renew a lease until the block ends; it was asked for at the time `since`, by the monotonic clock."""
-        lease = Lease(claim, since + self._seconds, self._stopping)
+        lease = Lease(claim, self._seconds, since + self._seconds, self._stopping)
         with self._lock:
             self._held.add(lease)
         try:

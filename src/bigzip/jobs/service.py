@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from bigzip.archive import Archive
+from bigzip.contrib.http import content_disposition
 from bigzip.database.archives import ClaimedKey
 from bigzip.errors import InputError, LimitExceeded
 from bigzip.jobs.places import Places
+from bigzip.jobs.records import Job, NewJob
 from bigzip.jobs.states import JobState
-from bigzip.jobs.store import Job, JobStore, NewJob
+from bigzip.jobs.store import JobStore
 
 _DIRECTORY_BYTES: Final = 12
 MAX_LINK_SECONDS: Final = 3_600
@@ -18,13 +20,13 @@ MAX_LINK_SECONDS: Final = 3_600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What a job is to be. Times in seconds."""
+    """What a job is to be."""
 
     owner: str
     name: str
     """The archive's file name."""
-    expires: int
-    """When it is deleted, since 1970."""
+    keep_seconds: int
+    """How long it is kept from when it is done."""
     key: str | None = None
     """Of the archive in its place; None for one of its own."""
     overwrite: bool = False
@@ -76,7 +78,7 @@ class JobService:
                 key=place_key,
                 overwrite=order.overwrite,
                 priority=order.priority,
-                expires=order.expires,
+                keep_seconds=order.keep_seconds,
             ),
             archive.to_pieces(),
             key=key,
@@ -90,4 +92,6 @@ class JobService:
         """
         if job.state is not JobState.DONE:
             raise InputError(f"job {job.id} is {job.state}, not done")
-        return self.places.open(job.place).link(job.key, seconds=MAX_LINK_SECONDS, name=job.name)
+        return self.places.open(job.place).link(
+            job.key, seconds=MAX_LINK_SECONDS, disposition=content_disposition(job.name)
+        )

@@ -21,18 +21,9 @@ from bigzip.errors import BigZipError, OutputError, SourceReadError, UploadGone
 from bigzip.jobs.building import BundleBuilder, Site
 from bigzip.jobs.finishing import Finisher
 from bigzip.jobs.leases import Lease, Leases, Stopped
-from bigzip.jobs.store import (
-    BuildWork,
-    CleanupWork,
-    FinishWork,
-    Job,
-    JobStore,
-    LeaseLost,
-    NewBundle,
-    SurveyWork,
-    Work,
-)
+from bigzip.jobs.records import BuildWork, CleanupWork, FinishWork, Job, Problem, SurveyWork, Work
 from bigzip.jobs.surveying import survey
+from bigzip.jobs.work_store import LeaseLost, WorkStore
 from bigzip.planned import Plan
 from bigzip.sinks.parts import PartStore, Upload
 from bigzip.sources.connections import Connections
@@ -66,7 +57,7 @@ class Worker:
         settings: how to work.
     """
 
-    def __init__(self, jobs: JobStore, open_store: Callable[[str], PartStore], settings: WorkerSettings) -> None:
+    def __init__(self, jobs: WorkStore, open_store: Callable[[str], PartStore], settings: WorkerSettings) -> None:
         self._jobs = jobs
         self._open_store = open_store
         self._settings = settings
@@ -122,7 +113,9 @@ class Worker:
                     plan = self._plans.of(work.job)
                     reopened = Finisher(self._jobs, plan, self._site(work.job), lease.check).finish(work)
                     if reopened is not None:
-                        _log.warning("job %s: %s; %d bundles again", work.job.id, reopened.reason, len(reopened.offsets))
+                        _log.warning(
+                            "job %s: %s; %d bundles again", work.job.id, reopened.reason, len(reopened.offsets)
+                        )
                         self._jobs.reopen(work.claim, reopened.offsets, reopened.reason)
                 case CleanupWork():
                     self._clean_up(work)
@@ -130,8 +123,11 @@ class Worker:
                     assert_never(work)
         except LeaseLost:
             _log.info("job %s: what was being done is somebody else's by now, or not wanted any more", work.job.id)
+            self._tell(lambda: self._jobs.let_go(lease.claim))
         except Stopped:
             self._tell(lambda: self._jobs.release(lease.claim, None, 0.0))
+        except UploadGone as error:
+            self._give_up(work, lease, error, from_start=True)
         except (OutputError, SourceReadError, SQLAlchemyError) as error:
             self._put_off(work, lease, error)
         except BigZipError as error:
@@ -158,21 +154,7 @@ class Worker:
             self._jobs.surveyed(
                 work.claim,
                 plan.to_pieces(),
-                (
-                    NewBundle(
-                        kind=bundle.kind,
-                        first_row=bundle.span.start.row,
-                        first_offset=bundle.span.start.offset,
-                        stop_row=bundle.span.stop.row,
-                        stop_offset=bundle.span.stop.offset,
-                        data_bytes=bundle.data_bytes,
-                        first_part=bundle.first_part,
-                        max_parts=bundle.max_parts,
-                        waits_for=bundle.waits_for,
-                        assumed_offset=bundle.offset,
-                    )
-                    for bundle in assembly.bundles
-                ),
+                assembly.bundles,
                 entries=len(plan.table),
                 data_bytes=plan.data_bytes or 0,
                 part_size=assembly.part_size,
@@ -198,16 +180,17 @@ class Worker:
         return Site(store=self._open_store(job.place), upload=Upload(job.key, job.upload_id), part_size=job.part_size)
 
     def _put_off(self, work: Work, lease: Lease, error: Exception) -> None:
-        delay = min(_MOST_DELAY_SECONDS, 2.0 ** min(work.attempts, 10) / 4)
+        attempts = work.bundle.attempts if isinstance(work, BuildWork) else work.job.attempts
+        delay = min(_MOST_DELAY_SECONDS, 2.0 ** min(attempts, 10) / 4)
         _log.warning("job %s: %s; again in %.1f s", work.job.id, error, delay)
         self._tell(lambda: self._jobs.release(lease.claim, _problem(error), delay))
 
-    def _give_up(self, work: Work, lease: Lease, error: BigZipError) -> None:
+    def _give_up(self, work: Work, lease: Lease, error: BigZipError, *, from_start: bool = False) -> None:
         _log.warning("job %s: %s", work.job.id, error)
         if isinstance(work, CleanupWork):
             self._tell(lambda: self._jobs.release(lease.claim, _problem(error), _MOST_DELAY_SECONDS))
         else:
-            self._tell(lambda: self._jobs.fail(lease.claim, _problem(error)))
+            self._tell(lambda: self._jobs.fail(lease.claim, _problem(error), from_start=from_start))
 
     def _tell(self, tell: Callable[[], None]) -> None:
         """Tell the job store, if it can be told; else the lease ends by itself."""
@@ -217,7 +200,7 @@ class Worker:
             _log.info("could not be told: %s", error)
 
 
-def _problem(error: Exception) -> dict[str, object]:
+def _problem(error: Exception) -> Problem:
     """What is kept of an error. What is not one of ours may have secrets in it."""
     problem: dict[str, object] = {"kind": type(error).__name__, "detail": "the worker's log says more"}
     if isinstance(error, BigZipError):
@@ -230,7 +213,7 @@ def _problem(error: Exception) -> dict[str, object]:
 class _Plans:
     """The plans of the jobs that a worker is at."""
 
-    def __init__(self, jobs: JobStore, connections: Connections | None) -> None:
+    def __init__(self, jobs: WorkStore, connections: Connections | None) -> None:
         self._jobs = jobs
         self._connections = connections
         self._lock = threading.Lock()

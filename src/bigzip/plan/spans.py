@@ -1,7 +1,7 @@
 """Slices of an archive by its rows, for whoever makes them before it is known where in the archive they are.
 
-A position (row, offset) is before the byte `offset` of the row's data, and so behind its local header; the header begins
-at (row, HEADER). A slice that has all of a row stops at (row + 1, HEADER).
+A position (row, offset) is before the byte `offset` of the row's data, and so behind its local header; the header
+begins at (row, HEADER). A slice that has all of a row stops at (row + 1, HEADER).
 """
 
 import zlib
@@ -13,7 +13,6 @@ from bigzip.codecs.checksum import crc32_combine
 from bigzip.plan.encoding import EncodedBlock, Encoding
 from bigzip.plan.entry import Form
 from bigzip.plan.table import EntryTable
-
 
 HEADER: Final = -1
 """The offset of a row's local header."""
@@ -101,9 +100,7 @@ class SpanFacts:
 
     def __iter__(self) -> Iterator[PieceFacts]:
         first = 0
-        for form, size, checksum, count in zip(
-            self._forms, self._sizes, self._crc32s, self._block_counts, strict=True
-        ):
+        for form, size, checksum, count in zip(self._forms, self._sizes, self._crc32s, self._block_counts, strict=True):
             blocks = tuple(
                 EncodedBlock(*block)
                 for block in zip(
@@ -176,4 +173,3 @@ def encoding_of(table: EntryTable, facts: Iterable[PieceFacts]) -> Encoding:
     if next(remaining, None) is not None:
         raise ValueError("there are more pieces than rows")
     return encoding
-

@@ -81,9 +81,13 @@ class EntryTable:
         """A table of its own with the same rows, some by other methods."""
         result = self.copy()
         for row, method in methods.items():
-            others = result._flags[row] & ~(3 << _METHOD_SHIFT)
-            result._flags[row] = others | _METHODS.index(method) << _METHOD_SHIFT
+            result.set_method(row, method)
         return result
+
+    def set_method(self, row: int, method: Method) -> None:
+        """Give a row another method."""
+        others = self._flags[row] & ~(3 << _METHOD_SHIFT)
+        self._flags[row] = others | _METHODS.index(method) << _METHOD_SHIFT
 
     def bases(self) -> list[Base]:
         """What rows share, as `columns` numbers it."""

@@ -206,7 +206,7 @@ class _Archives:
         if await self._service.manifests.fingerprint(request) != used.fingerprint:
             detail = "This Idempotency-Key was used with another manifest; take a new key."
             raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
-        archive = await self._archives.in_thread(partial(self._store.get, used.archive_id))
+        archive = await self._archives.in_thread(partial(self._store.get, used.leads_to))
         if archive is None:
             detail = "The archive that this Idempotency-Key led to was deleted; take a new key."
             raise HTTPException(HTTPStatus.CONFLICT, detail)

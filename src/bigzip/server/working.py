@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from bigzip.jobs.places import Places
 from bigzip.jobs.service import JobService
 from bigzip.jobs.store import JobStore
+from bigzip.jobs.work_store import WorkStore
 from bigzip.jobs.worker import Worker, WorkerSettings
 from bigzip.server.logs import configure_logs
 from bigzip.server.settings import Settings
@@ -39,7 +40,7 @@ def make_worker(settings: Settings, engine: Engine, *, slots: int) -> Worker:
     places = Places(settings.jobs.place, settings.connections)
     index = None if settings.index is None else SurveyIndex(settings.index)
     return Worker(
-        JobStore(engine),
+        WorkStore(engine),
         places.open,
         WorkerSettings(
             slots=slots,

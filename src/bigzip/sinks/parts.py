@@ -1,61 +1,203 @@
+"""Part stores: where an archive is written in parts, in any order and by several workers, and appears when it is whole.
+
+A store says what it can do by its `Capabilities`; whoever writes to it asks those, and not which store it is.
+"""
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from bigzip.errors import InputError
+from bigzip.sources.url import is_in_store
+
+if TYPE_CHECKING:
+    from bigzip.sources.connections import Connections
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
+    """What a store can do, and within which limits. Sizes in bytes."""
+
     min_part: int
+    """Of every part but the last."""
     max_part: int
     max_parts: int
+    """Of an object; parts are numbered from 1 to this, with or without gaps."""
     max_size: int
+    """Of an object."""
     part_copy: bool
+    """It copies a range of an object of its own into a part."""
     copy_min_source: int
+    """A range is copied only of objects that are larger than this."""
     copy_crc32: bool
+    """It tells the CRC-32 of what it has copied."""
     full_object_crc32: bool
+    """It compares the CRC-32 of the whole at the end."""
     conditional_complete: bool
+    """It can see to it that nothing is replaced."""
     presign: bool
+    """It makes links that anyone can use for some time."""
     in_place: bool
+    """What is known of a part's offset is of use to it."""
 
 
 class Upload(NamedTuple):
+    """An object that is being written."""
+
     key: str
     id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPart:
+    """A part that is in the store."""
+
     number: int
+    """From 1; parts follow each other by their numbers."""
     size: int
     crc32: int
     etag: str
 
 
 class CopySource(NamedTuple):
+    """An object that a store has already."""
+
     location: str
+    """As `s3://bucket/key`."""
     version: str
+    """As in `SourceFacts`."""
     size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject:
+    """An object that is whole."""
+
     size: int
     etag: str
     job: str | None
+    """The job that wrote it, if one did."""
     crc32: int | None
+    """Where the store tells it."""
 
 
 class PartStore(Protocol):
-    capabilities: Capabilities
-    def holds(self, root: str) -> bool: ...
-    def begin(self, key: str, *, job: str) -> Upload: ...
-    def put(self, upload: Upload, number: int, data: Sequence[bytes], *, crc32: int, offset: int | None) -> StoredPart: ...
-    def copy(self, upload: Upload, number: int, source: CopySource, start: int, stop: int) -> StoredPart: ...
-    def parts(self, upload: Upload) -> dict[int, tuple[str, int]]: ...
-    def complete(self, upload: Upload, parts: Sequence[StoredPart], *, crc32: int, overwrite: bool) -> StoredObject: ...
-    def abort(self, upload: Upload) -> None: ...
-    def abandoned(self, key: str) -> list[Upload]: ...
-    def find(self, key: str) -> StoredObject | None: ...
-    def read(self, key: str, start: int, stop: int, *, etag: str) -> bytes: ...
-    def delete(self, key: str, *, job: str) -> None: ...
-    def link(self, key: str, *, seconds: int, name: str) -> str | None: ...
+    """Objects by keys, each written in parts; for any number of threads.
+
+    Every method raises OutputError where the store fails or does not answer: what was done then may have had effect,
+    and all can be done again.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the store can do."""
+        ...
+
+    def holds(self, root: str) -> bool:
+        """Whether the store can copy what is beneath a root such as `s3://photos`."""
+        ...
+
+    def begin(self, key: str, *, job: str) -> Upload:
+        """Begin to write an object, which will say that this job wrote it."""
+        ...
+
+    def put(self, upload: Upload, number: int, data: Sequence[bytes], *, crc32: int, offset: int | None) -> StoredPart:
+        """Put a part, in place of one of the same number.
+
+        Args:
+            upload: of the object.
+            number: of the part.
+            data: its bytes, in chunks.
+            crc32: theirs.
+            offset: in the object, where that is certain.
+
+        Raises:
+            UploadGone: there is no such upload any more.
+        """
+        ...
+
+    def copy(self, upload: Upload, number: int, source: CopySource, start: int, stop: int) -> StoredPart:
+        """Have the store put the bytes `[start, stop)` of an object as a part.
+
+        Raises:
+            SourceChanged, SourceMissing: the object is not what it was.
+            UploadGone: there is no such upload any more.
+        """
+        ...
+
+    def parts(self, upload: Upload) -> dict[int, tuple[str, int]]:
+        """The entity tag and the size of each part that is there, by its number.
+
+        Raises:
+            UploadGone: there is no such upload any more.
+        """
+        ...
+
+    def complete(self, upload: Upload, parts: Sequence[StoredPart], *, crc32: int, overwrite: bool) -> StoredObject:
+        """Make an object of its parts; repeatable, even after it has succeeded.
+
+        Args:
+            upload: of the object.
+            parts: all of them, in order; others that are there are dropped.
+            crc32: of the whole object.
+            overwrite: whether an object of the same key may be replaced.
+
+        Raises:
+            OutputExists: there is one, and it may not be.
+            PartsLost: parts are not there as they were put.
+            UploadGone: there is no such upload any more, and no object that it made.
+        """
+        ...
+
+    def abort(self, upload: Upload) -> None:
+        """Drop an upload, so that nothing is left of it; repeatable."""
+        ...
+
+    def abandoned(self, key: str) -> list[Upload]:
+        """The uploads of a key that were begun and neither completed nor aborted."""
+        ...
+
+    def find(self, key: str) -> StoredObject | None:
+        """The object of a key, if there is one."""
+        ...
+
+    def read(self, key: str, start: int, stop: int, *, etag: str) -> bytes:
+        """The bytes `[start, stop)` of an object, if it is still the one with this entity tag."""
+        ...
+
+    def delete(self, key: str, *, job: str) -> None:
+        """Delete an object, if this job wrote it; repeatable."""
+        ...
+
+    def link(self, key: str, *, seconds: int, disposition: str) -> str | None:
+        """A link by which anyone can fetch an object for some time; None where there are none.
+
+        `disposition` is the Content-Disposition that it comes with (RFC 6266).
+        """
+        ...
+
+    def path(self, key: str) -> str | None:
+        """The path of an object, where it is a local file."""
+        ...
+
+
+def open_part_store(place: str, connections: "Connections") -> PartStore:
+    """The store at a place: a directory's path, or `s3://bucket/prefix`.
+
+    Raises:
+        InputError: it cannot be used.
+        OutputError: the directory cannot be made.
+    """
+    if is_in_store(place):
+        scheme, _, rest = place.partition("://")
+        if scheme != "s3":
+            raise InputError(f"{place}: archives can be built in s3:// and in directories")
+        from bigzip.sinks.s3 import S3PartStore
+
+        bucket, _, prefix = rest.partition("/")
+        return S3PartStore(connections, bucket, prefix)
+    if "://" in place:
+        raise InputError(f"{place}: archives can be built in s3:// and in directories")
+    from bigzip.sinks.directory import DirectoryPartStore
+
+    return DirectoryPartStore(place)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from bigzip.errors import InputError
 from bigzip.sources.guard import Guard
@@ -12,6 +12,10 @@ from bigzip.sources.url import STORE_SCHEMES
 if TYPE_CHECKING:
     from bigzip.sources.http import HttpClient, HttpHost
     from bigzip.sources.object_store import Bucket, ObjectRoot
+    from bigzip.sources.s3 import S3
+
+CAPABILITIES: Final = "capabilities"
+"""The setting of a store that says what it can do."""
 
 
 class Connections:
@@ -89,12 +93,34 @@ class Connections:
         with lock:  # to find a bucket, AWS may have to be asked: others need not wait
             bucket = self._buckets.get(location.store)
             if bucket is None:
-                config = self._stores.get(location.store, self._stores.get(f"{location.scheme}://*"))
-                if config is None:
-                    raise InputError(f"{location.store} is not among the stores that may be read")
+                config = self._config(location.store)
                 bucket = open_bucket(location, config, proxy=self._proxy, timeout=self._timeout, retry=self._retry)
                 self._buckets[location.store] = bucket
         return ObjectRoot(bucket, location.key, read_size)
+
+    def s3(self, bucket: str) -> "S3":
+        """A bucket of S3, to be written to.
+
+        Raises:
+            InputError: as `object_root`.
+        """
+        try:
+            from bigzip.sources.s3 import S3
+        except ModuleNotFoundError as error:
+            raise InputError("to write to object stores, install bigzip[s3]") from error
+        return S3(bucket, self._config(f"s3://{bucket}"), proxy=self._proxy, timeout=self._timeout)
+
+    def _config(self, store: str) -> Mapping[str, Any]:
+        """What is configured for a store such as `s3://photos`."""
+        config = self._stores.get(store, self._stores.get(f"{store.partition('://')[0]}://*"))
+        if config is None:
+            raise InputError(f"{store} is not among the stores that may be read")
+        return {name: value for name, value in config.items() if name != CAPABILITIES}
+
+    def capabilities(self, store: str) -> Mapping[str, Any]:
+        """What a store such as `s3://photos` is configured to be able to do, where that is not the usual."""
+        config = self._stores.get(store, self._stores.get(f"{store.partition('://')[0]}://*", {}))
+        return dict(config.get(CAPABILITIES, {}))
 
     def close(self) -> None:
         """Close all connections; repeatable. What is read afterwards opens others."""

@@ -28,6 +28,7 @@ _CONNECTIONS: Final = 16
 _CREDENTIALS_KEPT: Final = timedelta(minutes=5)
 _ATTEMPTS: Final = 2
 """What is asked here can be done without."""
+_WRITING_ATTEMPTS: Final = 8
 _GIVE_UP_AFTER: Final = 16
 """Objects in a row without a checksum, after which small ones are asked about no more: reading them costs as much."""
 _SMALL: Final = 8 << 20
@@ -73,7 +74,8 @@ class S3:
                 aws_session_token=rest.pop("session_token", None),
             )
             self._is_anonymous = _is_true(rest.pop("skip_signature", "")) or self._session.get_credentials() is None
-            self._client = self._make_client(endpoint, _is_true(rest.get("virtual_hosted_style_request")))
+            self._address = endpoint, _is_true(rest.get("virtual_hosted_style_request"))
+            self._client = self._make_client(_ATTEMPTS, _CONNECTIONS)
         except (BotoCoreError, ValueError) as error:
             raise InputError(f"s3://{bucket}: {without_urls(str(error))}") from error
         self._rest = rest
@@ -81,18 +83,25 @@ class S3:
         self._endpoint = None if (urlsplit(found).hostname or "").endswith(_AWS) else found
         self._misses = 0
 
-    def _make_client(self, endpoint: str | None, virtual: bool) -> Any:
+    def writing_client(self, connections: int) -> Any:
+        """A client of boto3 for writing: patient, for any number of threads, of which so many connect at a time."""
+        return self._make_client(_WRITING_ATTEMPTS, connections)
+
+    def _make_client(self, attempts: int, connections: int) -> Any:
+        endpoint, virtual = self._address
         return self._session.client(
             "s3",
             endpoint_url=endpoint,
             region_name=self._session.region_name or _DEFAULT_REGION,
             config=Config(
                 signature_version=UNSIGNED if self._is_anonymous else None,
-                max_pool_connections=_CONNECTIONS,
+                max_pool_connections=connections,
                 connect_timeout=self._timeout,
                 read_timeout=self._timeout,
-                retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
+                retries={"total_max_attempts": attempts, "mode": "standard"},
                 s3={"addressing_style": "virtual" if virtual else "path"},
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
                 proxies={"http": self._proxy, "https": self._proxy} if self._proxy else None,
             ),
         )

@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.Column("key", sa.String(255), primary_key=True),
         sa.Column("claim", sa.String(64), nullable=False),
         sa.Column("fingerprint", sa.String(64)),
-        sa.Column("archive_id", sa.String(64)),
+        sa.Column("leads_to", sa.String(64)),
         sa.Column("expires", sa.BigInteger, nullable=False),
     )
     op.create_index("idempotency_keys_by_expiry", "idempotency_keys", ["expires"])

@@ -1,0 +1,270 @@
+"""Jobs in a database: what clients do with them, and what everybody may look at."""
+
+import json
+import secrets
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, Row, Select, case, delete, exists, func, insert, select, tuple_, update
+
+from bigzip.database.archives import ClaimedKey
+from bigzip.database.engine import for_reading
+from bigzip.database.schema import idempotency_keys, job_bundles, job_events, job_pieces, jobs
+from bigzip.errors import InputError
+from bigzip.jobs.records import Before, Bundle, Event, Job, NewJob
+from bigzip.jobs.rows import BUNDLE_COLUMNS, DONE, RUNNING, WAITING, add_event, bundle_of, job_of
+from bigzip.jobs.states import ACTIVE, JobState, before
+
+_ID_BYTES: Final = 16
+_MICROSECONDS: Final = 1_000_000
+_AT_ONCE: Final = 500
+_KEEP_ROWS_SECONDS: Final = 30 * 86_400
+"""How long it is told of an archive that it has expired."""
+
+
+class JobStateError(InputError):
+    """What was asked for cannot be done with a job in its present state."""
+
+
+class JobStore:
+    """The jobs in a database; for any number of threads and processes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reading = for_reading(engine)
+
+    def create(self, job: NewJob, request: Iterable[bytes], *, key: ClaimedKey | None = None) -> Job:
+        """Keep a job; no worker takes it before all pieces of its request are kept.
+
+        Args:
+            job: what is said of it.
+            request: the pieces of what is asked for.
+            key: of the request that it was made for, which leads to it from now on.
+        """
+        identity = secrets.token_urlsafe(_ID_BYTES)
+        fields = {field: getattr(job, field) for field in NewJob.__dataclass_fields__}
+        created = int(time.time() * _MICROSECONDS)
+        with self._engine.begin() as connection:
+            connection.execute(
+                insert(jobs).values(
+                    id=identity, state=_INCOMPLETE, run=0, created_microseconds=created, expires=None, **fields
+                )
+            )
+        try:
+            for number, piece in enumerate(request):
+                with self._engine.begin() as connection:
+                    connection.execute(
+                        insert(job_pieces).values(job_id=identity, kind="request", number=number, data=piece)
+                    )
+        except BaseException:
+            with self._engine.begin() as connection:
+                connection.execute(delete(jobs).where(jobs.c.id == identity))
+            raise
+        with self._engine.begin() as connection:
+            connection.execute(update(jobs).where(jobs.c.id == identity).values(state=JobState.QUEUED))
+            add_event(connection, identity, JobState.QUEUED)
+            if key is not None:
+                values = {"fingerprint": key.fingerprint, "leads_to": identity}
+                connection.execute(update(idempotency_keys).where(key.row()).values(values))
+            return job_of(connection.execute(_kept().where(jobs.c.id == identity)).one())
+
+    def get(self, identity: str) -> Job | None:
+        """The job of this id, if there is one."""
+        with self._reading.connect() as connection:
+            row = connection.execute(_kept().where(jobs.c.id == identity)).one_or_none()
+        return None if row is None else job_of(row)
+
+    def of_owner(self, owner: str, *, limit: int, before: str | None = None) -> list[Job]:
+        """An owner's jobs, newest first.
+
+        Args:
+            owner: whose.
+            limit: how many at most.
+            before: the id of the job after which to begin; None for the newest.
+        """
+        query = _kept().where(jobs.c.owner == owner)
+        if before is not None:
+            last = select(jobs.c.created_microseconds, jobs.c.id).where(jobs.c.id == before).subquery()
+            query = query.where(
+                tuple_(jobs.c.created_microseconds, jobs.c.id) < select(last.c[0], last.c[1]).scalar_subquery()
+            )
+        query = query.order_by(jobs.c.created_microseconds.desc(), jobs.c.id.desc()).limit(limit)
+        with self._reading.connect() as connection:
+            return [job_of(row) for row in connection.execute(query)]
+
+    def active_count(self, owner: str) -> int:
+        """How many unfinished jobs an owner has."""
+        query = select(func.count()).where(jobs.c.owner == owner, jobs.c.state.in_(ACTIVE))
+        with self._reading.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def counts(self) -> dict[JobState, int]:
+        """How many jobs there are in each state."""
+        query = select(jobs.c.state, func.count()).where(jobs.c.state != _INCOMPLETE).group_by(jobs.c.state)
+        with self._reading.connect() as connection:
+            found = {row.state: row[1] for row in connection.execute(query)}
+        return {state: found.get(state, 0) for state in JobState}
+
+    def cancel(self, identity: str) -> Job:
+        """End a job; what was built of it is deleted by a worker. Repeatable.
+
+        Raises:
+            JobStateError: it is done, or expired, or there is none.
+        """
+        with self._engine.begin() as connection:
+            # Whoever is at it keeps the lease until he notices: what is deleted before that, he might put there again.
+            values = {"state": JobState.CANCELLED, "needs_cleanup": True, "problem": None, **ends()}
+            if self._change(connection, identity, JobState.CANCELLED, values):
+                add_event(connection, identity, JobState.CANCELLED)
+            job = self._present(connection, identity)
+        if job.state is not JobState.CANCELLED:
+            raise JobStateError(f"job {identity} is {job.state}: it can be cancelled no more")
+        return job
+
+    def resume(self, identity: str) -> Job:
+        """Go on with a job that failed, or begin one again that was cancelled.
+
+        Raises:
+            JobStateError: it is neither, or what was built before is not deleted yet.
+        """
+        with self._engine.begin() as connection:
+            job = self._present(connection, identity)
+            goes_on = job.failed_in in (JobState.BUILDING, JobState.FINALIZING)
+            if job.state not in (JobState.FAILED, JobState.CANCELLED):
+                raise JobStateError(f"job {identity} is {job.state}: only what failed or was cancelled is resumed")
+            if job.needs_cleanup:
+                raise JobStateError(f"job {identity}: what was built before is still being deleted; try again soon")
+            state = JobState.BUILDING if job.state is JobState.FAILED and goes_on else JobState.QUEUED
+            values: dict[str, Any] = {"state": state, "run": jobs.c.run + 1, "problem": None, "failed_in": None}
+            values |= {"expires": None, **idle()}
+            if state is JobState.QUEUED:
+                connection.execute(delete(job_bundles).where(job_bundles.c.job_id == identity))
+                values |= {"data_bytes_done": 0, "bytes_written": 0, "bytes_copied": 0, "is_completing": False}
+                values["needs_cleanup"] = False
+            else:
+                is_running = (job_bundles.c.job_id == identity) & (job_bundles.c.state == RUNNING)
+                again = {"state": WAITING, "token": job_bundles.c.token + 1}
+                connection.execute(update(job_bundles).where(is_running).values(again))
+                waits = (job_bundles.c.job_id == identity) & (job_bundles.c.state == WAITING)
+                connection.execute(update(job_bundles).where(waits).values(attempts=0, not_before=0.0))
+            if self._change(connection, identity, state, values):
+                add_event(connection, identity, "resumed")
+            return self._present(connection, identity)
+
+    def expire_due(self) -> int:
+        """Have those jobs expire whose time has come, and forget those that did long ago; return how many."""
+        now_seconds = int(time.time())
+        ended = before(JobState.EXPIRED)
+        due = select(jobs.c.id).where(jobs.c.state.in_(ended), jobs.c.expires < now_seconds).limit(_AT_ONCE)
+        with self._engine.begin() as connection:
+            found = list(connection.execute(due).scalars())
+            for identity in found:
+                values = {"state": JobState.EXPIRED, "needs_cleanup": True, **idle()}
+                if self._change(connection, identity, JobState.EXPIRED, values):
+                    add_event(connection, identity, JobState.EXPIRED)
+            old = (jobs.c.state == JobState.EXPIRED) & ~jobs.c.needs_cleanup
+            connection.execute(delete(jobs).where(old & (jobs.c.expires < now_seconds - _KEEP_ROWS_SECONDS)))
+        return len(found)
+
+    def events(self, identity: str, *, after: int = 0, limit: int = 100) -> list[Event]:
+        """What happened to a job since the event `after`, in order."""
+        events = job_events.c
+        query = (
+            select(events.sequence, events.at, events.kind, events.data)
+            .where(events.job_id == identity, events.sequence > after)
+            .order_by(events.sequence)
+            .limit(limit)
+        )
+        with self._reading.connect() as connection:
+            return [Event(row.sequence, row.at, row.kind, json.loads(row.data)) for row in connection.execute(query)]
+
+    def pieces(self, identity: str, kind: str) -> Iterator[bytes]:
+        """The pieces of a job's `request` or `plan`, one in memory at a time."""
+        number = 0
+        of_kind = (job_pieces.c.job_id == identity) & (job_pieces.c.kind == kind)
+        while True:
+            with self._reading.connect() as connection:
+                query = select(job_pieces.c.data).where(of_kind & (job_pieces.c.number == number))
+                data = connection.execute(query).scalar_one_or_none()
+            if data is None:
+                return
+            yield data
+            number += 1
+
+    def bundles(self, identity: str) -> list[Bundle]:
+        """The bundles of a job, in order."""
+        query = select(*BUNDLE_COLUMNS).where(job_bundles.c.job_id == identity).order_by(job_bundles.c.number)
+        with self._reading.connect() as connection:
+            return [bundle_of(row) for row in connection.execute(query)]
+
+    def facts(self, identity: str, first: int, last: int) -> Iterator[tuple[int, bytes]]:
+        """The facts of the bundles from `first` to `last`, with their numbers, in order; some in memory at a time."""
+        columns = job_bundles.c
+        while True:
+            query = (
+                select(columns.number, columns.facts)
+                .where(columns.job_id == identity, columns.number.between(first, last), columns.facts.is_not(None))
+                .order_by(columns.number)
+                .limit(_AT_ONCE)
+            )
+            with self._reading.connect() as connection:
+                rows = connection.execute(query).all()
+            for row in rows:
+                yield row.number, row.facts
+            if len(rows) < _AT_ONCE:
+                return
+            first = rows[-1].number + 1
+
+    def before(self, identity: str, number: int) -> Before:
+        """What is done of the bundles before one."""
+        columns = job_bundles.c
+        is_done = columns.state == DONE
+        query = select(
+            func.coalesce(func.sum(case((is_done, columns.size), else_=0)), 0),
+            func.coalesce(func.sum(case((is_done, columns.data_bytes), else_=0)), 0),
+            func.coalesce(func.sum(case((is_done, 0), else_=columns.data_bytes)), 0),
+        ).where(columns.job_id == identity, columns.number < number)
+        with self._reading.connect() as connection:
+            size_done, data_done, data_left = connection.execute(query).one()
+        return Before(int(size_done), int(data_done), int(data_left))
+
+    def is_used(self, job: Job) -> bool:
+        """Whether another job has its archive where this one has it."""
+        others = exists().where(
+            jobs.c.id != job.id,
+            jobs.c.place == job.place,
+            jobs.c.key == job.key,
+            jobs.c.state.in_([*ACTIVE, JobState.DONE]),
+        )
+        with self._reading.connect() as connection:
+            return bool(connection.execute(select(others)).scalar_one())
+
+    def _present(self, connection: Connection, identity: str) -> Job:
+        row: Row[Any] | None = connection.execute(_kept().where(jobs.c.id == identity)).one_or_none()
+        if row is None:
+            raise JobStateError(f"there is no job {identity}")
+        return job_of(row)
+
+    def _change(self, connection: Connection, identity: str, state: JobState, values: dict[str, Any]) -> bool:
+        """Bring a job to a state, if it may follow its present one; whether it did."""
+        may = (jobs.c.id == identity) & jobs.c.state.in_(before(state))
+        return connection.execute(update(jobs).where(may).values(values)).rowcount == 1
+
+
+_INCOMPLETE: Final = "incomplete"
+"""Of a job whose request is still being written."""
+
+
+def _kept() -> "Select[Any]":
+    return select(jobs).where(jobs.c.state != _INCOMPLETE)
+
+
+def idle() -> dict[str, Any]:
+    """Of a job that nobody has a lease of: whoever had it has it no longer."""
+    return {"token": jobs.c.token + 1, "lease_until": None, "worker": None, "attempts": 0, "not_before": 0.0}
+
+
+def ends() -> dict[str, Any]:
+    """Of a job that has ended: the time it is kept begins."""
+    return {"expires": int(time.time()) + jobs.c.keep_seconds}

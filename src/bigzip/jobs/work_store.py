@@ -1,0 +1,451 @@
+"""Jobs in a database: what workers do with them. Every write is by a claim, and does nothing once that has ended."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+
+from bigzip.database.schema import job_bundles, job_pieces, jobs
+from bigzip.errors import BigZipError
+from bigzip.jobs.assembly import BundleKind, PlannedBundle
+from bigzip.jobs.claims import Asker, claim_work
+from bigzip.jobs.records import (
+    ArchiveResult,
+    BuildWork,
+    BundleResult,
+    Claim,
+    Problem,
+    Work,
+)
+from bigzip.jobs.rows import (
+    BUNDLE_COLUMNS,
+    DONE,
+    NOT_MADE,
+    RUNNING,
+    WAITING,
+    add_event,
+    bundle_of,
+    job_of,
+    lives,
+    now,
+    parts_text,
+    problem_text,
+)
+from bigzip.jobs.states import JobState
+from bigzip.jobs.store import JobStore, ends
+
+_BUNDLES_AT_ONCE: Final = 500
+_MAX_ATTEMPTS: Final = 10
+_PROGRESS_SECONDS: Final = 1.0
+"""Between two events that tell how far a job has come."""
+
+
+class LeaseLost(BigZipError):
+    """What was claimed is somebody else's by now, or is not wanted any more."""
+
+    def __init__(self) -> None:
+        super().__init__("the lease has ended, or the job was cancelled")
+
+
+class WorkStore(JobStore):
+    """The jobs in a database, for workers; for any number of threads and processes."""
+
+    def claim(self, worker: str, lease_seconds: float, *, after: Claim | None = None) -> Work | None:
+        """Take the next work there is, if any.
+
+        Args:
+            worker: who asks.
+            lease_seconds: after which others may take it, unless the lease is renewed.
+            after: the bundle that this worker has just made.
+        """
+        with self._engine.begin() as connection:
+            return claim_work(connection, Asker(worker, lease_seconds, _MAX_ATTEMPTS, after))
+
+    def renew(self, claims: Iterable[Claim], lease_seconds: float) -> set[Claim]:
+        """Renew leases, and return those that cannot be: they have ended."""
+        lost = set()
+        with self._engine.begin() as connection:
+            for claim in claims:
+                table = jobs if claim.bundle is None else job_bundles
+                values = {"lease_until": now() + lease_seconds}
+                if not connection.execute(update(table).where(_held(claim)).values(values)).rowcount:
+                    lost.add(claim)
+        return lost
+
+    def surveyed(
+        self,
+        claim: Claim,
+        plan: Iterable[bytes],
+        bundles: Iterable[PlannedBundle],
+        *,
+        entries: int,
+        data_bytes: int,
+        part_size: int,
+        upload_id: str,
+        identity: str,
+    ) -> None:
+        """Keep the plan of a job and its bundles, and have them made.
+
+        Raises:
+            LeaseLost: see the class.
+        """
+        with self._fenced(claim) as (connection, _):
+            of_plan = (job_pieces.c.job_id == claim.job_id) & (job_pieces.c.kind == "plan")
+            connection.execute(delete(job_pieces).where(of_plan))
+            connection.execute(delete(job_bundles).where(job_bundles.c.job_id == claim.job_id))
+        for number, piece in enumerate(plan):
+            with self._fenced(claim) as (connection, _):
+                row = {"job_id": claim.job_id, "kind": "plan", "number": number, "data": piece}
+                connection.execute(insert(job_pieces).values(row))
+        remaining, number = iter(bundles), 0
+        while batch := list(islice(remaining, _BUNDLES_AT_ONCE)):
+            with self._fenced(claim) as (connection, _):
+                rows = [_bundle_row(claim.job_id, number + index, bundle) for index, bundle in enumerate(batch)]
+                connection.execute(insert(job_bundles), rows)
+            number += len(batch)
+        with self._fenced(claim) as (connection, _):
+            values = {
+                "state": JobState.BUILDING,
+                "entries": entries,
+                "data_bytes": data_bytes,
+                "part_size": part_size,
+                "upload_id": upload_id,
+                "identity": identity,
+                "attempts": 0,
+                "lease_until": None,
+                "problem": None,
+            }
+            self._set(connection, claim.job_id, values)
+            add_event(connection, claim.job_id, JobState.BUILDING)
+
+    def finish(self, claim: Claim, result: BundleResult) -> None:
+        """Keep what came of making a bundle.
+
+        Raises:
+            LeaseLost: see the class.
+        """
+        values = {
+            "state": DONE,
+            "size": result.size,
+            "made_for": result.made_for,
+            "parts": parts_text(result.parts),
+            "facts": result.facts,
+            "bytes_written": result.bytes_written,
+            "bytes_copied": result.bytes_copied,
+            "lease_until": None,
+        }
+        bundles = job_bundles.c
+        with self._engine.begin() as connection:
+            self._lock(connection, claim.job_id)
+            changed = connection.execute(
+                update(job_bundles).where(_held(claim)).values(values).returning(bundles.data_bytes)
+            ).one_or_none()
+            if changed is None:
+                raise LeaseLost
+            counted = {
+                "data_bytes_done": jobs.c.data_bytes_done + changed.data_bytes,
+                "bytes_written": jobs.c.bytes_written + result.bytes_written,
+                "bytes_copied": jobs.c.bytes_copied + result.bytes_copied,
+                "problem": None,
+            }
+            self._set(connection, claim.job_id, counted)
+            is_due = (jobs.c.id == claim.job_id) & (jobs.c.progress_told < now() - _PROGRESS_SECONDS)
+            if connection.execute(update(jobs).where(is_due).values(progress_told=now())).rowcount:
+                add_event(connection, claim.job_id, "progress")
+
+    def extend(self, claim: Claim, lease_seconds: float) -> BuildWork | None:
+        """Take the next bundle too, if it is free, to be made as one with this one; None if it is not.
+
+        Raises:
+            LeaseLost: see the class.
+        """
+        with self._engine.begin() as connection:
+            job = self._lock(connection, claim.job_id)
+            this, following = self._pair(connection, claim)
+            if following is None or not self._can_extend(connection, following):
+                return None
+            values = self._joined(connection, this, following) | {
+                "state": RUNNING,
+                "worker": this.worker,
+                "lease_until": now() + lease_seconds,
+                "attempts": max(this.attempts, following.attempts),
+            }
+            changed = connection.execute(
+                update(job_bundles).where(_is(following)).values(values).returning(*BUNDLE_COLUMNS)
+            ).one()
+            grown = Claim(claim.job_id, changed.number, changed.token, claim.run, claim.state)
+            return BuildWork(claim=grown, job=job_of(job), bundle=bundle_of(changed))
+
+    def merge_into_next(self, claim: Claim) -> None:
+        """Give a bundle to the next one, which is to be made, or made again, together with it.
+
+        Raises:
+            LeaseLost: see the class.
+        """
+        with self._engine.begin() as connection:
+            self._lock(connection, claim.job_id)
+            this, following = self._pair(connection, claim)
+            assert following is not None, "the tail is never too small"
+            self._uncount(connection, [following])
+            values = NOT_MADE | self._joined(connection, this, following)
+            connection.execute(update(job_bundles).where(_is(following)).values(values))
+
+    def release(self, claim: Claim, problem: Problem | None, delay_seconds: float) -> None:
+        """Give back what was claimed, for others to do after a while.
+
+        Args:
+            claim: what.
+            problem: why; None where nothing went wrong, so that it counts as no attempt.
+            delay_seconds: how long nobody is to try.
+
+        Raises:
+            LeaseLost: see the class.
+        """
+        table = jobs if claim.bundle is None else job_bundles
+        values: dict[str, Any] = {"lease_until": None, "not_before": now() + delay_seconds}
+        if claim.bundle is not None:
+            values["state"] = WAITING
+        if problem is None:
+            values |= {"attempts": table.c.attempts - 1, "not_before": 0.0}
+        with self._engine.begin() as connection:
+            if not connection.execute(update(table).where(_held(claim)).values(values)).rowcount:
+                raise LeaseLost
+            if problem is not None:
+                self._set(connection, claim.job_id, {"problem": problem_text(problem)})
+
+    def let_go(self, claim: Claim) -> None:
+        """End a lease of what is not wanted any more, so that nobody waits for its end."""
+        table = jobs if claim.bundle is None else job_bundles
+        with self._engine.begin() as connection:
+            connection.execute(update(table).where(_claimed(claim)).values(lease_until=None))
+
+    def fail(self, claim: Claim, problem: Problem, *, from_start: bool = False) -> None:
+        """End a job that cannot go on before something is put right.
+
+        Args:
+            claim: of the job or one of its bundles.
+            problem: what went wrong.
+            from_start: whether it can only be begun again.
+
+        Raises:
+            LeaseLost: see the class.
+        """
+        with self._engine.begin() as connection:
+            job = self._lock(connection, claim.job_id)
+            if not self._is_held(connection, claim):
+                raise LeaseLost
+            values = {
+                "state": JobState.FAILED,
+                "failed_in": JobState.QUEUED if from_start else job.state,
+                "problem": problem_text(problem),
+                "lease_until": None,
+                "needs_cleanup": from_start,
+                **ends(),
+            }
+            self._set(connection, claim.job_id, values)
+            add_event(connection, claim.job_id, JobState.FAILED)
+
+    def completing(self, claim: Claim) -> None:
+        """Note that the archive may be in its place from now on.
+
+        Raises:
+            LeaseLost: see the class.
+        """
+        with self._fenced(claim) as (connection, _):
+            self._set(connection, claim.job_id, {"is_completing": True})
+
+    def reopen(self, claim: Claim, offsets: dict[int, int | None], reason: str) -> None:
+        """Have bundles made again, while the archive is being finished.
+
+        Args:
+            claim: of the job.
+            offsets: by the bundles' numbers; None where one is not known.
+            reason: why.
+
+        Raises:
+            LeaseLost: see the class.
+        """
+        bundles = job_bundles.c
+        with self._fenced(claim) as (connection, _):
+            query = select(*BUNDLE_COLUMNS).where(bundles.job_id == claim.job_id, bundles.number.in_(offsets))
+            rows = connection.execute(query).all()
+            self._uncount(connection, rows)
+            for row in rows:
+                values = dict(NOT_MADE)
+                if (offset := offsets[row.number]) is not None:
+                    values["offset"] = offset
+                connection.execute(update(job_bundles).where(_is(row)).values(values))
+            values = {
+                "state": JobState.BUILDING,
+                "is_completing": False,
+                "lease_until": None,
+                "attempts": 0,
+                "problem": problem_text({"kind": "MadeAgain", "detail": reason}),
+            }
+            self._set(connection, claim.job_id, values)
+            add_event(connection, claim.job_id, JobState.BUILDING)
+
+    def done(self, claim: Claim, result: ArchiveResult) -> None:
+        """Note that the archive is there, whole and checked.
+
+        Raises:
+            LeaseLost: see the class.
+        """
+        with self._fenced(claim) as (connection, _):
+            values = {
+                "state": JobState.DONE,
+                "archive_size": result.size,
+                "archive_etag": result.etag,
+                "archive_crc32": result.crc32,
+                "data_bytes_done": jobs.c.data_bytes_done + result.tail_data_bytes,
+                "bytes_written": jobs.c.bytes_written + result.tail_bytes_written,
+                "upload_id": None,
+                "lease_until": None,
+                "problem": None,
+                **ends(),
+            }
+            self._set(connection, claim.job_id, values)
+            add_event(connection, claim.job_id, JobState.DONE)
+            connection.execute(delete(job_bundles).where(job_bundles.c.job_id == claim.job_id))
+
+    def cleaned(self, claim: Claim) -> None:
+        """Note that nothing of a job is in the store any more.
+
+        Raises:
+            LeaseLost: see the class.
+        """
+        with self._fenced(claim) as (connection, _):
+            values = {"needs_cleanup": False, "upload_id": None, "lease_until": None, "attempts": 0}
+            self._set(connection, claim.job_id, values)
+            connection.execute(delete(job_bundles).where(job_bundles.c.job_id == claim.job_id))
+
+    def _set(self, connection: Connection, identity: str, values: dict[str, Any]) -> None:
+        connection.execute(update(jobs).where(jobs.c.id == identity).values(values))
+
+    def _lock(self, connection: Connection, identity: str) -> Row[Any]:
+        """The job's row; nobody else changes it or its bundles until the transaction ends."""
+        query = select(jobs).where(jobs.c.id == identity).with_for_update()
+        row = connection.execute(query).one_or_none()
+        if row is None:
+            raise LeaseLost
+        return row
+
+    def _is_held(self, connection: Connection, claim: Claim) -> bool:
+        table = jobs if claim.bundle is None else job_bundles
+        query = select(func.count()).select_from(table).where(_held(claim))
+        return bool(connection.execute(query).scalar_one())
+
+    @contextmanager
+    def _fenced(self, claim: Claim) -> "Iterator[tuple[Connection, Row[Any]]]":
+        """A transaction of whoever has a claim on a job."""
+        with self._engine.begin() as connection:
+            job = self._lock(connection, claim.job_id)
+            if not self._is_held(connection, claim):
+                raise LeaseLost
+            yield connection, job
+
+    def _pair(self, connection: Connection, claim: Claim) -> tuple[Row[Any], Row[Any] | None]:
+        """The bundle that is claimed, and the one behind it."""
+        bundles = job_bundles.c
+        query = select(job_bundles).where(_held(claim))
+        this = connection.execute(query).one_or_none()
+        if this is None:
+            raise LeaseLost
+        query = (
+            select(job_bundles)
+            .where(bundles.job_id == claim.job_id, bundles.number > this.number)
+            .order_by(bundles.number)
+            .limit(1)
+        )
+        return this, connection.execute(query).one_or_none()
+
+    def _can_extend(self, connection: Connection, following: Row[Any]) -> bool:
+        """Whether a bundle can be made now, by whoever makes the one before it."""
+        bundles = job_bundles.c
+        of_job = bundles.job_id == following.job_id
+        later = select(func.count()).where(of_job, bundles.number > following.number)
+        unmade = later.where(bundles.state != DONE, bundles.number <= (following.waits_for or 0))
+        is_live = select(lives(bundles.lease_until)).where(_is(following))
+        return (
+            following.kind == BundleKind.RENDER
+            and (following.state == WAITING or (following.state == RUNNING and not _scalar(connection, is_live)))
+            and bool(_scalar(connection, later))  # it is not the tail
+            and not _scalar(connection, unmade)
+        )
+
+    def _joined(self, connection: Connection, this: Row[Any], following: Row[Any]) -> dict[str, Any]:
+        """What the next bundle has when it has taken this one over, which is deleted."""
+        connection.execute(delete(job_bundles).where(_is(this)))
+        bundles = job_bundles.c
+        waiting = (bundles.job_id == this.job_id) & (bundles.waits_for == this.number)
+        connection.execute(update(job_bundles).where(waiting).values(waits_for=following.number))
+        waits_for = max((one.waits_for or 0 for one in (this, following)), default=0)
+        return {
+            "first_row": this.first_row,
+            "first_offset": this.first_offset,
+            "offset": this.offset,
+            "data_bytes": this.data_bytes + following.data_bytes,
+            "first_part": this.first_part,
+            "max_parts": this.max_parts + following.max_parts,
+            "waits_for": waits_for if waits_for > following.number else None,
+            "token": max(this.token, following.token) + 1,
+        }
+
+    def _uncount(self, connection: Connection, bundles: Iterable[Row[Any]]) -> None:
+        """Take bundles that were made from what is counted of their job."""
+        for row in bundles:
+            if row.state == DONE:
+                values = {
+                    "data_bytes_done": jobs.c.data_bytes_done - row.data_bytes,
+                    "bytes_written": jobs.c.bytes_written - row.bytes_written,
+                    "bytes_copied": jobs.c.bytes_copied - row.bytes_copied,
+                }
+                self._set(connection, row.job_id, values)
+
+
+def _scalar(connection: Connection, query: Any) -> Any:
+    return connection.execute(query).scalar_one()
+
+
+def _is(row: Row[Any]) -> ColumnElement[bool]:
+    """The condition for a bundle."""
+    return (job_bundles.c.job_id == row.job_id) & (job_bundles.c.number == row.number)
+
+
+def _claimed(claim: Claim) -> ColumnElement[bool]:
+    """The condition for what was claimed, whether or not it is still wanted."""
+    if claim.bundle is None:
+        return (jobs.c.id == claim.job_id) & (jobs.c.token == claim.token)
+    bundles = job_bundles.c
+    of_bundle = (bundles.job_id == claim.job_id) & (bundles.number == claim.bundle)
+    return of_bundle & (bundles.token == claim.token) & (bundles.state == RUNNING)
+
+
+def _held(claim: Claim) -> ColumnElement[bool]:
+    """The condition for what is claimed and still wanted."""
+    wanted = (jobs.c.run == claim.run) & (jobs.c.state == claim.state)
+    if claim.bundle is None:
+        return _claimed(claim) & wanted
+    is_wanted: ColumnElement[bool] = select(jobs.c.id).where(jobs.c.id == claim.job_id, wanted).exists()
+    return _claimed(claim) & is_wanted
+
+
+def _bundle_row(identity: str, number: int, bundle: PlannedBundle) -> dict[str, Any]:
+    start, stop = bundle.span
+    return {
+        "job_id": identity,
+        "number": number,
+        "kind": bundle.kind,
+        "first_row": start.row,
+        "first_offset": start.offset,
+        "stop_row": stop.row,
+        "stop_offset": stop.offset,
+        "data_bytes": bundle.data_bytes,
+        "first_part": bundle.first_part,
+        "max_parts": bundle.max_parts,
+        "waits_for": bundle.waits_for,
+        "offset": bundle.offset,
+        "state": WAITING,
+    }
