@@ -154,7 +154,7 @@ class DirectoryPartStore:
     def abandoned(self, key: str) -> list[Upload]:
         directory = os.path.dirname(self._target(key))
         found = []
-        with suppress(FileNotFoundError), _output_errors(key), os.scandir(directory) as entries:
+        with _output_errors(key), suppress(FileNotFoundError), os.scandir(directory) as entries:
             for entry in entries:
                 match = re.fullmatch(r"\.bigzip-([0-9a-f]{16})\.parts", entry.name)
                 if match is not None and _read(os.path.join(entry.path, "key")) == key.encode():
