@@ -7,7 +7,7 @@ import struct
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -27,6 +27,11 @@ class Fault(Enum):
     DONE_WITH_ERROR = "200 with an error in it, and the store has done it"
 
 
+_ANSWERS: dict[Fault | None, tuple[int, str]] = {
+    Fault.SLOW_DOWN: (503, "SlowDown"),
+    Fault.INTERNAL: (500, "InternalError"),
+    Fault.ERROR_IN_200: (200, "InternalError"),
+}
 _ANYWHERE = (Fault.RESET, Fault.LOST, Fault.SLOW_DOWN, Fault.INTERNAL)
 
 
@@ -74,7 +79,7 @@ class FaultyS3:
     @contextmanager
     def running(self) -> Iterator["FaultyS3"]:
         """The server, until the block ends."""
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"store": self}))
         server.daemon_threads = True
         self.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -86,13 +91,17 @@ class FaultyS3:
             thread.join()
             server.server_close()
 
-    def forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection(self._target, timeout=60)
-        connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-        for name, value in headers.items():
-            connection.putheader(name, value)
-        connection.endheaders(body)
-        return connection.getresponse()
+    def forward(
+        self, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        """What the store answers: the head, and the body."""
+        with closing(http.client.HTTPConnection(self._target, timeout=60)) as connection:
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            connection.endheaders(body)
+            response = connection.getresponse()
+            return response, response.read()
 
 
 def _kind(method: str, query: dict[str, list[str]]) -> str:
@@ -105,71 +114,65 @@ def _kind(method: str, query: dict[str, list[str]]) -> str:
     return method
 
 
-def _handler(store: FaultyS3) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    store: FaultyS3
 
-        def handle_any(self) -> None:
-            if self.headers.get("expect", "").lower() == "100-continue":
-                del self.headers["expect"]
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            query = parse_qs(urlsplit(self.path).query, keep_blank_values=True)
-            fault = store.fault_of(self.command, query)
-            match fault:
-                case Fault.RESET:
-                    self.reset()
-                    return
-                case Fault.SLOW_DOWN:
-                    self.answer(503, _ERROR.format(code="SlowDown").encode())
-                    return
-                case Fault.INTERNAL:
-                    self.answer(500, _ERROR.format(code="InternalError").encode())
-                    return
-                case Fault.ERROR_IN_200:
-                    self.answer(200, _ERROR.format(code="InternalError").encode())
-                    return
-            response = store.forward(self.command, self.path, dict(self.headers.items()), body)
-            data = response.read()
-            store.count(len(body), len(data))
-            if fault is Fault.LOST:
-                self.reset()
-            elif fault is Fault.DONE_WITH_ERROR:
-                self.answer(200, _ERROR.format(code="InternalError").encode())
-            else:
-                self.send_response_only(response.status)
-                for name, value in response.getheaders():
-                    if name.lower() not in (*_HOP_BY_HOP, "content-length"):
-                        self.send_header(name, value)
-                length = response.getheader("content-length") if self.command == "HEAD" else None
-                self.send_header("content-length", length or str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
+    def handle_any(self) -> None:
+        if self.headers.get("expect", "").lower() == "100-continue":
+            del self.headers["expect"]
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        query = parse_qs(urlsplit(self.path).query, keep_blank_values=True)
+        fault = self.store.fault_of(self.command, query)
+        if fault is Fault.RESET:
+            self.reset()
+        elif fault in _ANSWERS:
+            self.answer(*_ANSWERS[fault])
+        else:
+            self.pass_on(body, fault)
 
-        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any
+    def pass_on(self, body: bytes, fault: Fault | None) -> None:
+        response, data = self.store.forward(self.command, self.path, dict(self.headers.items()), body)
+        self.store.count(len(body), len(data))
+        if fault is Fault.LOST:
+            self.reset()
+            return
+        if fault is Fault.DONE_WITH_ERROR:
+            self.answer(*_ANSWERS[Fault.ERROR_IN_200])
+            return
+        self.send_response_only(response.status)
+        for name, value in response.getheaders():
+            if name.lower() not in (*_HOP_BY_HOP, "content-length"):
+                self.send_header(name, value)
+        length = response.getheader("content-length") if self.command == "HEAD" else None
+        self.send_header("content-length", length or str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
 
-        def handle_expect_100(self) -> bool:
-            self.send_response_only(100)
-            self.end_headers()
-            return True
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815  # as the base class has them
 
-        def answer(self, status: int, body: bytes) -> None:
-            self.send_response_only(status)
-            self.send_header("content-type", "application/xml")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(b"" if self.command == "HEAD" else body)
+    def handle_expect_100(self) -> bool:
+        self.send_response_only(100)
+        self.end_headers()
+        return True
 
-        def reset(self) -> None:
-            self.close_connection = True
-            with suppress(OSError):
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self.connection.close()
+    def answer(self, status: int, code: str) -> None:
+        body = _ERROR.format(code=code).encode()
+        self.send_response_only(status)
+        self.send_header("content-type", "application/xml")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(b"" if self.command == "HEAD" else body)
 
-        def finish(self) -> None:
-            with suppress(OSError, ValueError):
-                super().finish()
+    def reset(self) -> None:
+        self.close_connection = True
+        with suppress(OSError):
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
 
-        def log_message(self, *_: object) -> None:
-            pass
+    def finish(self) -> None:
+        with suppress(OSError, ValueError):
+            super().finish()
 
-    return Handler
+    def log_message(self, *_: object) -> None:
+        pass

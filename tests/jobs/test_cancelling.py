@@ -31,7 +31,7 @@ def left(site: Site, job: Job) -> list[str]:
     found = [f"upload {upload.id}" for upload in store.abandoned(job.key)]
     found += ["object"] if store.find(job.key) is not None else []
     if not job.place.startswith("s3:"):
-        found += [str(path) for path in Path(job.place).rglob("*")]
+        found += [str(path) for path in Path(job.place, job.key).parent.rglob("*")]
     return found
 
 

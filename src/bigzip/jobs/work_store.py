@@ -288,6 +288,7 @@ class WorkStore(JobStore):
             values = {
                 "state": JobState.BUILDING,
                 "is_completing": False,
+                "reopened": jobs.c.reopened + 1,
                 "lease_until": None,
                 "attempts": 0,
                 "problem": problem_text({"kind": "MadeAgain", "detail": reason}),

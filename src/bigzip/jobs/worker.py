@@ -33,6 +33,8 @@ _log = logging.getLogger("bigzip")
 _PLANS_KEPT: Final = 2
 _MOST_DELAY_SECONDS: Final = 60.0
 _IDLE_SECONDS: Final = 0.5
+_MOST_REOPENED: Final = 5
+"""How often bundles are made again, before the store is to blame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +112,7 @@ class Worker:
                     plan = self._plans.of(work.job)
                     BundleBuilder(self._jobs, plan.table, self._site(work.job), lease).build(work)
                 case FinishWork():
-                    plan = self._plans.of(work.job)
-                    reopened = Finisher(self._jobs, plan, self._site(work.job), lease.check).finish(work)
-                    if reopened is not None:
-                        _log.warning(
-                            "job %s: %s; %d bundles again", work.job.id, reopened.reason, len(reopened.offsets)
-                        )
-                        self._jobs.reopen(work.claim, reopened.offsets, reopened.reason)
+                    self._finish(work, lease)
                 case CleanupWork():
                     self._clean_up(work)
                 case _:
@@ -164,6 +160,17 @@ class Worker:
         except BaseException:
             store.abort(upload)
             raise
+
+    def _finish(self, work: FinishWork, lease: Lease) -> None:
+        plan = self._plans.of(work.job)
+        reopened = Finisher(self._jobs, plan, self._site(work.job), lease.check).finish(work)
+        if reopened is None:
+            return
+        _log.warning("job %s: %s; %d bundles again", work.job.id, reopened.reason, len(reopened.offsets))
+        if work.job.reopened < _MOST_REOPENED:
+            self._jobs.reopen(work.claim, reopened.offsets, reopened.reason)
+        else:
+            self._give_up(work, lease, OutputError(f"{reopened.reason}, {_MOST_REOPENED} times; check the store"))
 
     def _clean_up(self, work: CleanupWork) -> None:
         job = work.job
