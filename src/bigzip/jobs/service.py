@@ -12,6 +12,7 @@ from bigzip.jobs.places import Places
 from bigzip.jobs.records import Job, NewJob
 from bigzip.jobs.states import JobState
 from bigzip.jobs.store import JobStore
+from bigzip.sinks.parts import check_key
 
 _DIRECTORY_BYTES: Final = 12
 MAX_LINK_SECONDS: Final = 3_600
@@ -70,6 +71,7 @@ class JobService:
             )
         # Of its own, so that archives of one name are in nobody's way, and nobody guesses where they are.
         place_key = order.key or f"{secrets.token_urlsafe(_DIRECTORY_BYTES)}/{order.name}"
+        check_key(place_key)
         return self.jobs.create(
             NewJob(
                 owner=order.owner,
@@ -83,6 +85,10 @@ class JobService:
             archive.to_pieces(),
             key=key,
         )
+
+    def path(self, job: Job) -> str | None:
+        """The path of the archive that a job has built, where it is a local file."""
+        return self.places.open(job.place).path(job.key)
 
     def link(self, job: Job) -> str | None:
         """A link to the archive that anyone can use for some time; None where the store makes none.

@@ -12,12 +12,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from bigzip.archive import Archive
-from bigzip.errors import BigZipError, OutputError, SourceReadError, UploadGone
+from bigzip.errors import BigZipError, OutputError, PlanRefused, SourceReadError, UploadGone, printable
 from bigzip.jobs.building import BundleBuilder, Site
 from bigzip.jobs.finishing import Finisher
 from bigzip.jobs.leases import Lease, Leases, Stopped
@@ -33,6 +33,7 @@ _log = logging.getLogger("bigzip")
 _PLANS_KEPT: Final = 2
 _MOST_DELAY_SECONDS: Final = 60.0
 _IDLE_SECONDS: Final = 0.5
+_PROBLEMS_KEPT: Final = 20
 _MOST_REOPENED: Final = 5
 """How often bundles are made again, before the store is to blame."""
 
@@ -209,11 +210,14 @@ class Worker:
 
 def _problem(error: Exception) -> Problem:
     """What is kept of an error. What is not one of ours may have secrets in it."""
-    problem: dict[str, object] = {"kind": type(error).__name__, "detail": "the worker's log says more"}
+    problem: dict[str, Any] = {"kind": type(error).__name__, "detail": "the worker's log says more"}
     if isinstance(error, BigZipError):
         problem["detail"] = str(error)
         if (entry := getattr(error, "entry", None)) is not None:
             problem["entry"] = entry
+        if isinstance(error, PlanRefused):
+            shown = error.problems[:_PROBLEMS_KEPT]
+            problem["entries"] = [{"entry": printable(one.entry), "reason": one.reason} for one in shown]
     return problem
 
 

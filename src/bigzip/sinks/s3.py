@@ -25,7 +25,7 @@ from bigzip.errors import (
     UploadGone,
     printable,
 )
-from bigzip.sinks.parts import Capabilities, CopySource, StoredObject, StoredPart, Upload
+from bigzip.sinks.parts import Capabilities, CopySource, StoredObject, StoredPart, Upload, check_key
 from bigzip.sources.connections import Connections
 from bigzip.sources.url import without_urls
 
@@ -250,8 +250,7 @@ class S3PartStore:
         return None
 
     def _key(self, key: str) -> str:
-        if not key or key.startswith("/") or any(one in ("", ".", "..") for one in key.split("/")):
-            raise InputError(f"{printable(key)!r} is no key: give a path without empty components, '.' and '..'")
+        check_key(key)
         return self._prefix + key
 
     def _upload(self, upload: Upload) -> dict[str, Any]:
