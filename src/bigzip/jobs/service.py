@@ -15,6 +15,8 @@ from bigzip.jobs.store import JobStore
 from bigzip.sinks.parts import check_key
 
 _DIRECTORY_BYTES: Final = 12
+_ANY_NAME: Final = "archive.zip"
+"""Of an archive in its place, where its own name cannot be a key; it is downloaded under its own."""
 MAX_LINK_SECONDS: Final = 3_600
 """How long a link into the store is good: it is asked for anew each time."""
 
@@ -69,8 +71,7 @@ class JobService:
                 actual=active + 1,
                 remedy="wait until one is done, or cancel one",
             )
-        # Of its own, so that archives of one name are in nobody's way, and nobody guesses where they are.
-        place_key = order.key or f"{secrets.token_urlsafe(_DIRECTORY_BYTES)}/{order.name}"
+        place_key = order.key or _own_key(order.name)
         check_key(place_key)
         return self.jobs.create(
             NewJob(
@@ -101,3 +102,14 @@ class JobService:
         return self.places.open(job.place).link(
             job.key, seconds=MAX_LINK_SECONDS, disposition=content_disposition(job.name)
         )
+
+
+def _own_key(name: str) -> str:
+    """A key of a job's own, so that archives of one name are in nobody's way, and nobody guesses where they are."""
+    directory = secrets.token_urlsafe(_DIRECTORY_BYTES)
+    key = f"{directory}/{name.replace('/', '_')}"
+    try:
+        check_key(key)
+    except InputError:
+        return f"{directory}/{_ANY_NAME}"
+    return key
