@@ -86,7 +86,7 @@ def test_job_is_built_and_downloaded(caller: Caller, root: Path, tmp_path: Path)
 
 
 def test_events_are_told_as_they_happen(caller: Caller) -> None:
-    job = begin(caller, "file:")
+    job = begin(caller, *(f"file:{number}.txt" for number in range(6)))
     kinds: list[str] = []
     ids: list[int] = []
     with caller.http.stream("GET", job["links"]["events"]) as response:
