@@ -195,6 +195,7 @@ def test_jobs_of_others_are_not_there(root: Path, tmp_path: Path) -> None:
         assert len(caller.http.get(job["links"]["download"]).content) == job["content_length"]
         limited = [caller.http.post("/v1/jobs", json=manifest("file:sparse.bin", level=9)) for _ in range(11)]
         assert [response.status_code for response in limited[:10]] == [202] * 10
+        assert limited[10].status_code == 429
         assert limited[10].json()["limit"] == "jobs_per_owner"
 
 

@@ -17,6 +17,7 @@ from bigzip.sinks.parts import check_key
 _DIRECTORY_BYTES: Final = 12
 _ANY_NAME: Final = "archive.zip"
 """Of an archive in its place, where its own name cannot be a key; it is downloaded under its own."""
+JOBS_PER_OWNER: Final = "jobs_per_owner"
 MAX_LINK_SECONDS: Final = 3_600
 """How long a link into the store is good: it is asked for anew each time."""
 
@@ -66,7 +67,7 @@ class JobService:
         """
         if order.most_active is not None and (active := self.jobs.active_count(order.owner)) >= order.most_active:
             raise LimitExceeded(
-                limit="jobs_per_owner",
+                limit=JOBS_PER_OWNER,
                 allowed=order.most_active,
                 actual=active + 1,
                 remedy="wait until one is done, or cancel one",

@@ -20,9 +20,9 @@ from bigzip.archive import Archive
 from bigzip.contrib.http import content_disposition
 from bigzip.database.archives import ClaimedKey, KeyInUse, UsedKey
 from bigzip.database.tokens import Scope
-from bigzip.errors import InputError
+from bigzip.errors import InputError, LimitExceeded
 from bigzip.jobs.records import Job
-from bigzip.jobs.service import Order
+from bigzip.jobs.service import JOBS_PER_OWNER, Order
 from bigzip.jobs.states import JobState, is_final
 from bigzip.jobs.store import JobStateError
 from bigzip.server.access import Caller
@@ -41,6 +41,7 @@ _POLL_SECONDS: Final = 1.0
 _HEARTBEAT_SECONDS: Final = 15.0
 _RETRY_AFTER: Final = "2"
 _WATCHERS_PER_OWNER: Final = 100
+_CROWDED_SECONDS: Final = 10
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys(
     (400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 429, 503), PROBLEM
 )
@@ -148,7 +149,9 @@ class _Jobs:
         last = request.headers.get("last-event-id", "0")
         after = int(last) if re.fullmatch(r"\d{1,9}", last, re.ASCII) else 0
         if self._watchers[job.owner] >= _WATCHERS_PER_OWNER:
-            raise TooManyAtOnce("watchers_per_owner", _WATCHERS_PER_OWNER, what="watchers", retry_seconds=10)
+            raise TooManyAtOnce(
+                "watchers_per_owner", _WATCHERS_PER_OWNER, what="watchers", retry_seconds=_CROWDED_SECONDS
+            )
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return StreamingResponse(self._told(job, after), media_type="text/event-stream", headers=headers)
 
@@ -251,7 +254,12 @@ class _Jobs:
         )
 
     async def _begun(self, caller: Caller, archive: Archive, order: Order, key: ClaimedKey | None) -> Job:
-        return await self._in_thread(partial(self._jobs.create, archive, order, key=key))
+        try:
+            return await self._in_thread(partial(self._jobs.create, archive, order, key=key))
+        except LimitExceeded as error:
+            if error.limit != JOBS_PER_OWNER:
+                raise
+            raise TooManyAtOnce(error.limit, error.allowed, what="jobs", retry_seconds=_CROWDED_SECONDS) from error
 
     async def _once(self, request: Request, caller: Caller, key: str) -> Job:
         """The job that a request with an idempotency key leads to, now or before."""
