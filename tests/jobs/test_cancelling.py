@@ -12,12 +12,9 @@ from bigzip.database.schema import jobs
 from bigzip.errors import InputError
 from bigzip.jobs.records import Job
 from bigzip.jobs.states import JobState, is_final
-from tests.conftest import SOAK
 
 from .sites import Site, digest_of, kill
 from .trees import archive_of, mixed
-
-CANCELS = 20 if SOAK else 4
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +33,11 @@ def left(site: Site, job: Job) -> list[str]:
 
 
 @pytest.mark.timeout(1_200)
-def test_cancelled_at_random_moments(site: Site, tree: Path) -> None:
-    chooser = random.Random(CANCELS)
+@pytest.mark.parametrize("times", [4, pytest.param(20, marks=pytest.mark.soak)])
+def test_cancelled_at_random_moments(site: Site, tree: Path, times: int) -> None:
+    chooser = random.Random(times)
     with site.process(2):
-        for _ in range(CANCELS):
+        for _ in range(times):
             job = site.create(archive_of(tree))
             moment = time.monotonic() + chooser.uniform(0.0, 3.0)
             while time.monotonic() < moment and not is_final(site.job(job).state):

@@ -10,12 +10,9 @@ import pytest
 
 from bigzip.jobs.records import Job
 from bigzip.jobs.states import JobState, is_final
-from tests.conftest import SOAK
 
 from .sites import Site, digest_of, kill
 from .trees import archive_of, mixed
-
-KILLS = 100 if SOAK else 6
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +38,13 @@ def check_nothing_open(site: Site, job: Job) -> None:
 
 
 @pytest.mark.timeout(3_600)
-def test_workers_killed_at_random_moments(site: Site, tree: Path, expected: str) -> None:
-    chooser = random.Random(KILLS)
+@pytest.mark.parametrize("most", [6, pytest.param(100, marks=pytest.mark.soak)])
+def test_workers_killed_at_random_moments(site: Site, tree: Path, expected: str, most: int) -> None:
+    chooser = random.Random(most)
     site.lease_seconds = 1.0
     job = site.create(archive_of(tree))
     kills = 0
-    while kills < KILLS:
+    while kills < most:
         with ExitStack() as stack:
             workers = [stack.enter_context(site.process(1)) for _ in range(2)]
             time.sleep(chooser.uniform(0.5, 3.0))  # the moment is the point

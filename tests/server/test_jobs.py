@@ -15,7 +15,7 @@ import bigzip
 from bigzip.testing import Content, VirtualSource
 
 from .api import Caller, json_lines, manifest, new_token, serving_root
-from .service import Service
+from .service import Service, wait_until
 
 _PATIENCE_SECONDS = 60.0
 
@@ -207,3 +207,50 @@ def test_service_ends_at_once_while_a_job_is_watched(root: Path, tmp_path: Path)
             next(lines)
             os.kill(service.process_id, signal.SIGTERM)
             list(lines)  # an orderly end, long before downloads would be reset
+
+
+def children(process_id: int) -> list[int]:
+    found = []
+    for task in Path(f"/proc/{process_id}/task").iterdir():
+        found += [int(child) for child in (task / "children").read_text().split()]
+    return found
+
+
+def is_running(process_id: int) -> bool:
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def workers_of(service: Service) -> list[int]:
+    """The processes in which the service builds."""
+    found = []
+    for child in children(service.process_id):
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+            found.append(child)
+    return found
+
+
+def test_worker_of_the_service_that_dies_is_started_anew(root: Path, tmp_path: Path) -> None:
+    with serving_root(root, tmp_path) as service, Caller(service) as caller:
+        (worker,) = wait_until(lambda: workers_of(service), "a worker")
+        os.kill(worker, signal.SIGKILL)
+        job = ended(caller, begin(caller, "file:0.txt"))
+        assert job["state"] == "done"
+        assert worker not in workers_of(service)
+
+
+def test_worker_ends_with_its_service(root: Path, tmp_path: Path) -> None:
+    with serving_root(root, tmp_path) as service:
+        (worker,) = wait_until(lambda: workers_of(service), "a worker")
+        os.kill(service.process_id, signal.SIGTERM)
+        wait_until(lambda: not is_running(worker), "the end of the worker")
+
+
+def test_service_without_a_worker(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BIGZIP_JOBS__SLOTS", "0")
+    with serving_root(root, tmp_path) as service, Caller(service) as caller:
+        job = begin(caller, "file:0.txt")
+        assert workers_of(service) == []
+        assert caller.http.get(job["links"]["self"]).json()["state"] == "queued"
