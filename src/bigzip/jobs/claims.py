@@ -1,18 +1,24 @@
-"""Which work a worker gets: decided in the database, in one transaction, so that nobody else gets the same."""
+"""Which work a worker gets: decided in the database, under the lock of the job's row, so that nobody else gets the same.
 
+A transaction locks one job, so that two workers never wait for each other.
+"""
+
+import json
 from bisect import bisect_right
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, exists, func, select, update
+from sqlalchemy import Connection, Engine, Row, exists, func, select, union_all, update
 
+from bigzip.database.engine import for_reading
 from bigzip.database.schema import job_bundles, jobs
 from bigzip.jobs.records import BuildWork, Claim, CleanupWork, FinishWork, SurveyWork, Work
 from bigzip.jobs.rows import BUNDLE_COLUMNS, DONE, RUNNING, add_event, bundle_of, job_of, lives, now, problem_text
 from bigzip.jobs.states import ACTIVE, JobState
 from bigzip.jobs.store import ends
 
-_JOBS_AT_ONCE: Final = 200
+_JOBS_OF_AN_OWNER: Final = 100
+"""That are looked at: however many one owner has, another's are seen."""
 
 
 class Asker(NamedTuple):
@@ -25,48 +31,70 @@ class Asker(NamedTuple):
     """The bundle that it has just made."""
 
 
-def claim_work(connection: Connection, asker: Asker) -> Work | None:
+def claim_work(engine: Engine, asker: Asker) -> Work | None:
     """The next work there is, if any: of the jobs of highest priority, of the owner for whom least is being done."""
-    busy = _busy(connection)
-    # What has been done by the same worker comes first among equals: it has the plan in memory.
-    own = asker.after.job_id if asker.after is not None else None
-    candidates = sorted(
-        _candidates(connection),
-        key=lambda row: (-row.priority, busy.get(row.owner, 0), row.id != own, row.created_microseconds),
-    )
-    for candidate in candidates:
-        row = _locked(connection, candidate.id)
-        if row is not None and (work := _work_of(connection, row, asker)) is not None:
-            return work
+    with for_reading(engine).connect() as connection:
+        candidates = _ranked(connection, asker)
+    locked = []
+    for identity in candidates:
+        with engine.begin() as connection:
+            row = _locked(connection, identity, waits=False)
+            if row is None:
+                locked.append(identity)
+            elif (work := _work_of(connection, row, asker)) is not None:
+                return work
+    # Whoever had these has perhaps left something: a job is locked for milliseconds, and many work on one.
+    for identity in locked:
+        with engine.begin() as connection:
+            row = _locked(connection, identity, waits=True)
+            if row is not None and (work := _work_of(connection, row, asker)) is not None:
+                return work
     return None
 
 
+def _ranked(connection: Connection, asker: Asker) -> list[str]:
+    """The ids of jobs that may have work, the best first."""
+    busy = _busy(connection)
+    # What has been done by the same worker comes first among equals: it has the plan in memory.
+    own = asker.after.job_id if asker.after is not None else None
+    ranked = sorted(
+        _candidates(connection),
+        key=lambda row: (-row.priority, busy.get(row.owner, 0), row.id != own, row.created_microseconds),
+    )
+    return [row.id for row in ranked]
+
+
 def _candidates(connection: Connection) -> list[Row[Any]]:
+    columns = (jobs.c.id, jobs.c.owner, jobs.c.priority, jobs.c.created_microseconds)
+    order = (jobs.c.priority.desc(), jobs.c.created_microseconds)
     wanted = jobs.c.state.in_(ACTIVE) | jobs.c.needs_cleanup
     is_free = (jobs.c.state == JobState.BUILDING) | ~lives(jobs.c.lease_until)
+    place = func.row_number().over(partition_by=jobs.c.owner, order_by=order).label("place")
+    found = select(*columns, place).where(wanted, is_free, jobs.c.not_before <= now()).subquery()
     query = (
-        select(jobs.c.id, jobs.c.owner, jobs.c.priority, jobs.c.created_microseconds)
-        .where(wanted, is_free, jobs.c.not_before <= now())
-        .order_by(jobs.c.priority.desc(), jobs.c.created_microseconds)
-        .limit(_JOBS_AT_ONCE)
+        select(found.c.id, found.c.owner, found.c.priority, found.c.created_microseconds)
+        .where(found.c.place <= _JOBS_OF_AN_OWNER)
+        .order_by(found.c.priority.desc(), found.c.created_microseconds)
     )
     return list(connection.execute(query))
 
 
 def _busy(connection: Connection) -> dict[str, int]:
-    """How many bundles of each owner are being made."""
-    query = (
-        select(jobs.c.owner, func.count())
+    """How many workers are busy for each owner."""
+    building = (
+        select(jobs.c.owner)
         .join(job_bundles, job_bundles.c.job_id == jobs.c.id)
         .where(jobs.c.state == JobState.BUILDING, job_bundles.c.state == RUNNING, lives(job_bundles.c.lease_until))
-        .group_by(jobs.c.owner)
     )
+    alone = select(jobs.c.owner).where(jobs.c.state.in_(ACTIVE), lives(jobs.c.lease_until))
+    each = union_all(building, alone).subquery()
+    query = select(each.c.owner, func.count()).group_by(each.c.owner)
     return {row.owner: row[1] for row in connection.execute(query)}
 
 
-def _locked(connection: Connection, identity: str) -> Row[Any] | None:
-    """The job's row, which nobody else changes until the transaction ends; None where somebody has it."""
-    query = select(jobs).where(jobs.c.id == identity).with_for_update(skip_locked=True)
+def _locked(connection: Connection, identity: str, *, waits: bool) -> Row[Any] | None:
+    """The job's row, which nobody else changes until the transaction ends; None where it is gone or somebody has it."""
+    query = select(jobs).where(jobs.c.id == identity).with_for_update(skip_locked=not waits)
     return connection.execute(query).one_or_none()
 
 
@@ -90,13 +118,13 @@ def _is_being_built(connection: Connection, identity: str) -> bool:
 
 def _claimed(connection: Connection, row: Row[Any], asker: Asker, state: JobState) -> Work | None:
     """The job itself, in the state that it is in or comes to now."""
-    is_free = connection.execute(select(~lives(jobs.c.lease_until)).where(jobs.c.id == row.id)).scalar_one()
-    if not is_free:
+    is_free = ~lives(jobs.c.lease_until) & (jobs.c.not_before <= now())
+    if not connection.execute(select(is_free).where(jobs.c.id == row.id)).scalar_one():
         return None
     is_entered = state != row.state
     attempts = 1 if is_entered else row.attempts + 1
     if attempts > asker.max_attempts and state in ACTIVE:
-        _fail(connection, row, f"{state} was begun {row.attempts} times, and never came to an end")
+        _fail(connection, row, f"{state} was begun {row.attempts} times, last by {row.worker}, and never came to an end")
         return None
     values = {
         "state": state,
@@ -138,6 +166,11 @@ def _bundle(connection: Connection, row: Row[Any], asker: Asker) -> Work | None:
     if number is None:
         return None
     of_bundle = (bundles.job_id == row.id) & (bundles.number == number)
+    last = connection.execute(select(bundles.attempts, bundles.worker).where(of_bundle)).one()
+    if last.attempts >= asker.max_attempts:
+        detail = f"bundle {number} was begun {last.attempts} times, last by {last.worker}, and never came to an end"
+        _fail(connection, row, detail)
+        return None
     values = {
         "state": RUNNING,
         "token": bundles.token + 1,
@@ -146,9 +179,6 @@ def _bundle(connection: Connection, row: Row[Any], asker: Asker) -> Work | None:
         "attempts": bundles.attempts + 1,
     }
     changed = connection.execute(update(job_bundles).where(of_bundle).values(values).returning(*BUNDLE_COLUMNS)).one()
-    if changed.attempts > asker.max_attempts:
-        _fail(connection, row, f"bundle {number} was begun {changed.attempts - 1} times, and never came to an end")
-        return None
     claim = Claim(row.id, number, changed.token, row.run, JobState.BUILDING)
     return BuildWork(claim=claim, job=job_of(row), bundle=bundle_of(changed))
 
@@ -184,11 +214,14 @@ def _chosen(free: list[int], running: set[int], after: Claim | None) -> int | No
 
 
 def _fail(connection: Connection, row: Row[Any], detail: str) -> None:
-    last = "" if row.worker is None else f"; the last worker was {row.worker}"
+    problem = {"kind": "WorkersFailed", "detail": detail}
+    if row.problem is not None:
+        told = json.loads(row.problem)
+        problem = {**told, "detail": f"{told['detail']} ({detail})"}
     values = {
         "state": JobState.FAILED,
         "failed_in": row.state,
-        "problem": row.problem or problem_text({"kind": "WorkersFailed", "detail": detail + last}),
+        "problem": problem_text(problem),
         "lease_until": None,
         **ends(),
     }

@@ -21,6 +21,8 @@ _MICROSECONDS: Final = 1_000_000
 _AT_ONCE: Final = 500
 _KEEP_ROWS_SECONDS: Final = 30 * 86_400
 """How long it is told of an archive that it has expired."""
+_UNDER_WAY_SECONDS: Final = 3_600
+"""Who takes longer to write a request has died."""
 
 
 class JobStateError(InputError):
@@ -165,6 +167,9 @@ class JobStore:
                     add_event(connection, identity, JobState.EXPIRED)
             old = (jobs.c.state == JobState.EXPIRED) & ~jobs.c.needs_cleanup
             connection.execute(delete(jobs).where(old & (jobs.c.expires < now_seconds - _KEEP_ROWS_SECONDS)))
+            begun = (now_seconds - _UNDER_WAY_SECONDS) * _MICROSECONDS
+            left = (jobs.c.state == _INCOMPLETE) & (jobs.c.created_microseconds < begun)
+            connection.execute(delete(jobs).where(left))
         return len(found)
 
     def events(self, identity: str, *, after: int = 0, limit: int = 100) -> list[Event]:

@@ -1,11 +1,11 @@
 """Jobs in a database: what workers do with them. Every write is by a claim, and does nothing once that has ended."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, insert, select, update
 
 from bigzip.database.schema import job_bundles, job_pieces, jobs
 from bigzip.errors import BigZipError
@@ -60,16 +60,16 @@ class WorkStore(JobStore):
             lease_seconds: after which others may take it, unless the lease is renewed.
             after: the bundle that this worker has just made.
         """
-        with self._engine.begin() as connection:
-            return claim_work(connection, Asker(worker, lease_seconds, _MAX_ATTEMPTS, after))
+        return claim_work(self._engine, Asker(worker, lease_seconds, _MAX_ATTEMPTS, after))
 
     def renew(self, claims: Iterable[Claim], lease_seconds: float) -> set[Claim]:
         """Renew leases, and return those that cannot be: they have ended."""
         lost = set()
-        with self._engine.begin() as connection:
-            for claim in claims:
-                table = jobs if claim.bundle is None else job_bundles
-                values = {"lease_until": now() + lease_seconds}
+        for claim in claims:
+            table = jobs if claim.bundle is None else job_bundles
+            values = {"lease_until": now() + lease_seconds}
+            # Each by itself: two bundles locked at a time could be those that another merges, the other way round.
+            with self._engine.begin() as connection:
                 if not connection.execute(update(table).where(_held(claim)).values(values)).rowcount:
                     lost.add(claim)
         return lost
@@ -181,7 +181,7 @@ class WorkStore(JobStore):
     def merge(self, claim: Claim) -> None:
         """Give a bundle to the next one, which is to be made, or made again, together with it.
 
-        Where that is the tail, to the one before: what a header waits for is not made as late as the tail is.
+        Where that is the tail, and a header waits for the bundle, to the one before: the tail is made last.
 
         Raises:
             LeaseLost: see the class.
@@ -190,8 +190,9 @@ class WorkStore(JobStore):
             self._lock(connection, claim.job_id)
             this, following = self._pair(connection, claim)
             assert following is not None, "the tail is never too small"
-            before = self._before(connection, this)
-            if self._is_tail(connection, following) and before is not None and before.kind == BundleKind.RENDER:
+            if self._is_tail(connection, following) and self._is_waited_for(connection, this):
+                before = self._before(connection, this)
+                assert before.kind == BundleKind.RENDER, "what the store copies is large enough"
                 self._uncount(connection, [before])
                 values = NOT_MADE | self._joined(connection, before, this, into=before)
                 connection.execute(update(job_bundles).where(_is(before)).values(values))
@@ -213,11 +214,11 @@ class WorkStore(JobStore):
         """
         table = jobs if claim.bundle is None else job_bundles
         values: dict[str, Any] = {"lease_until": None, "not_before": now() + delay_seconds}
-        if claim.bundle is not None:
-            values["state"] = WAITING
+        values |= {"token": jobs.c.token + 1} if claim.bundle is None else {"state": WAITING}
         if problem is None:
             values |= {"attempts": table.c.attempts - 1, "not_before": 0.0}
         with self._engine.begin() as connection:
+            self._lock(connection, claim.job_id)
             if not connection.execute(update(table).where(_held(claim)).values(values)).rowcount:
                 raise LeaseLost
             if problem is not None:
@@ -267,6 +268,8 @@ class WorkStore(JobStore):
     def reopen(self, claim: Claim, offsets: dict[int, int | None], reason: str) -> None:
         """Have bundles made again, while the archive is being finished.
 
+        So are those whose headers tell of them: another worker may compress the same data to another size.
+
         Args:
             claim: of the job.
             offsets: by the bundles' numbers; None where one is not known.
@@ -277,12 +280,13 @@ class WorkStore(JobStore):
         """
         bundles = job_bundles.c
         with self._fenced(claim) as (connection, _):
-            query = select(*BUNDLE_COLUMNS).where(bundles.job_id == claim.job_id, bundles.number.in_(offsets))
-            rows = connection.execute(query).all()
+            made = (bundles.job_id == claim.job_id) & (bundles.state == DONE)
+            query = select(*BUNDLE_COLUMNS).where(made).order_by(bundles.number.desc())
+            rows = list(_made_again(connection.execute(query), offsets))
             self._uncount(connection, rows)
             for row in rows:
                 values = dict(NOT_MADE)
-                if (offset := offsets[row.number]) is not None:
+                if (offset := offsets.get(row.number)) is not None:
                     values["offset"] = offset
                 connection.execute(update(job_bundles).where(_is(row)).values(values))
             values = {
@@ -370,8 +374,8 @@ class WorkStore(JobStore):
         )
         return this, connection.execute(query).one_or_none()
 
-    def _before(self, connection: Connection, this: Row[Any]) -> Row[Any] | None:
-        """The bundle before one."""
+    def _before(self, connection: Connection, this: Row[Any]) -> Row[Any]:
+        """The bundle before one that is not the first."""
         bundles = job_bundles.c
         query = (
             select(job_bundles)
@@ -379,7 +383,13 @@ class WorkStore(JobStore):
             .order_by(bundles.number.desc())
             .limit(1)
         )
-        return connection.execute(query).one_or_none()
+        return connection.execute(query).one()
+
+    def _is_waited_for(self, connection: Connection, bundle: Row[Any]) -> bool:
+        """Whether the row of another's header ends in a bundle."""
+        of_job = job_bundles.c.job_id == bundle.job_id
+        query = select(exists().where(of_job & (job_bundles.c.waits_for == bundle.number)))
+        return bool(_scalar(connection, query))
 
     def _is_tail(self, connection: Connection, bundle: Row[Any]) -> bool:
         bundles = job_bundles.c
@@ -461,6 +471,17 @@ def _held(claim: Claim) -> ColumnElement[bool]:
     is_wanted: ColumnElement[bool] = select(jobs.c.id).where(jobs.c.id == claim.job_id, wanted).exists()
     condition: ColumnElement[bool] = _claimed(claim) & is_wanted
     return condition
+
+
+def _made_again(made: Iterable[Row[Any]], wanted: Container[int]) -> Iterator[Row[Any]]:
+    """The bundles that are wanted, and those with headers that tell of them; `made` has the last first."""
+    nearest = None
+    for row in made:
+        tells = nearest is not None and row.waits_for is not None and nearest <= row.waits_for
+        if tells or row.number in wanted:
+            yield row
+            if row.kind == BundleKind.RENDER:  # what the store copies comes out the same
+                nearest = row.number
 
 
 def _bundle_row(identity: str, number: int, bundle: PlannedBundle) -> dict[str, Any]:
