@@ -38,9 +38,9 @@ def new_job(owner: str = "ours", **fields: Any) -> NewJob:
     return NewJob(owner=owner, **(given | fields))
 
 
-def cuts() -> st.SearchStrategy[list[Cut]]:
-    """Where the bundles of an archive stop, but for the tail."""
-    return st.lists(st.sampled_from(Cut), max_size=7).map(_sound)
+def cuts(least: int = 0) -> st.SearchStrategy[list[Cut]]:
+    """Where the bundles of an archive stop, at least so many, but for the tail."""
+    return st.lists(st.sampled_from(Cut), min_size=least, max_size=7).map(_sound)
 
 
 def _sound(drawn: list[Cut]) -> list[Cut]:

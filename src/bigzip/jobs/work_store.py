@@ -330,7 +330,13 @@ class WorkStore(JobStore):
             LeaseLost: see the class.
         """
         with self._fenced(claim) as (connection, _):
-            values = {"needs_cleanup": False, "upload_id": None, "lease_until": None, "attempts": 0}
+            values = {
+                "needs_cleanup": False,
+                "upload_id": None,
+                "token": jobs.c.token + 1,
+                "lease_until": None,
+                "attempts": 0,
+            }
             self._set(connection, claim.job_id, values)
             connection.execute(delete(job_bundles).where(job_bundles.c.job_id == claim.job_id))
 
