@@ -54,7 +54,7 @@ def _sound(drawn: list[Cut]) -> list[Cut]:
 
 def bundles(stops: list[Cut]) -> list[PlannedBundle]:
     """The bundles that stop so, and the tail; each but for the last has ten bytes of data."""
-    rows = list(accumulate(stop is not Cut.SAME for stop in stops))
+    rows = list(accumulate(int(stop is not Cut.SAME) for stop in stops))
     positions = [Position(0, HEADER)]
     for number, stop in enumerate(stops):
         # The row that a cut lies in, or the one behind it.

@@ -3,16 +3,23 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
-from sqlalchemy import Engine, delete, select, update
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import delete, select, update
 
-from bigzip.database.engine import open_database
 from bigzip.database.schema import job_bundles, jobs
 from bigzip.jobs.records import ArchiveResult, BuildWork, Bundle, Claim, CleanupWork, FinishWork, SurveyWork, Work
 from bigzip.jobs.rows import DONE
@@ -20,8 +27,8 @@ from bigzip.jobs.states import ACTIVE, JobState, is_final
 from bigzip.jobs.store import JobStateError
 from bigzip.jobs.work_store import LeaseLost, WorkStore
 from tests.conftest import SOAK
-from tests.database.postgresql import PostgreSQL
 
+from .databases import KINDS, store_of
 from .job_plans import BUNDLE_BYTES, Cut, bundles, cuts, new_job, result, survey
 
 LEASE = 3_600.0
@@ -30,41 +37,36 @@ RARELY = st.integers(0, 5).map(lambda drawn: drawn == 5)
 ARCHIVE = ArchiveResult(size=1, etag="e", crc32=1, tail_data_bytes=BUNDLE_BYTES, tail_bytes_written=9)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    place = str(tmp_path / "jobs.sqlite")
-    if request.param == "postgresql":
-        server: PostgreSQL = request.getfixturevalue("postgresql")
-        place = server.new_database()
-    opened = open_database(place)
-    yield opened
-    opened.dispose()
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WorkStore]:
+    with store_of(request.param, request, tmp_path) as opened:
+        yield opened
 
 
-def test_whatever_workers_and_clients_do_jobs_stay_sound(engine: Engine) -> None:
-    class OnEngine(Workers):
+def test_whatever_workers_and_clients_do_jobs_stay_sound(store: WorkStore) -> None:
+    class OnStore(Workers):
         def __init__(self) -> None:
-            super().__init__(engine)
+            super().__init__(store)
 
     # Shrinking would take longer than a test may.
     tried = settings(max_examples=300 if SOAK else 40, stateful_step_count=60, phases=[Phase.generate])
-    run_state_machine_as_test(OnEngine, settings=tried)
+    run_state_machine_as_test(OnStore, settings=tried)
 
 
 class Workers(RuleBasedStateMachine):
     """What workers have claimed, as they know it, beside what the store says."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, store: WorkStore) -> None:
         super().__init__()
-        self.engine = engine
-        self.store = WorkStore(engine)
+        self.store = store
+        self.engine = store._engine
         self.jobs: list[str] = []
         self.live: dict[Claim, Work] = {}
         """That nobody else has claimed since."""
         self.ended: set[Claim] = set()
         """Of these, those whose lease has ended."""
         self.lost: set[Claim] = set()
-        with engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(delete(jobs))
 
     @initialize(stops=cuts(least=3), others=st.integers(0, 2))
@@ -230,9 +232,7 @@ class Workers(RuleBasedStateMachine):
     @rule()
     def expire(self) -> None:
         with self.engine.begin() as connection:
-            connection.execute(
-                update(jobs).where(jobs.c.state == JobState.DONE).values(expires=int(time.time()) - 10)
-            )
+            connection.execute(update(jobs).where(jobs.c.state == JobState.DONE).values(expires=int(time.time()) - 10))
         self.store.expire_due()
 
     @invariant()
@@ -253,7 +253,7 @@ class Workers(RuleBasedStateMachine):
             if not rows:
                 assert job.state not in (JobState.BUILDING, JobState.FINALIZING)
                 continue
-            for one, other in zip(rows, rows[1:], strict=False):
+            for one, other in pairwise(rows):
                 assert (one.stop_row, one.stop_offset) == (other.first_row, other.first_offset)
                 assert one.first_part + one.max_parts == other.first_part
             assert sum(row.data_bytes for row in rows) == job.data_bytes

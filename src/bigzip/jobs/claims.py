@@ -1,4 +1,4 @@
-"""Which work a worker gets: decided in the database, under the lock of the job's row, so that nobody else gets the same.
+"""Which work a worker gets: decided in the database, under the lock of the job's row, so that nobody else gets it too.
 
 A transaction locks one job, so that two workers never wait for each other.
 """
@@ -124,7 +124,9 @@ def _claimed(connection: Connection, row: Row[Any], asker: Asker, state: JobStat
     is_entered = state != row.state
     attempts = 1 if is_entered else row.attempts + 1
     if attempts > asker.max_attempts and state in ACTIVE:
-        _fail(connection, row, f"{state} was begun {row.attempts} times, last by {row.worker}, and never came to an end")
+        _fail(
+            connection, row, f"{state} was begun {row.attempts} times, last by {row.worker}, and never came to an end"
+        )
         return None
     values = {
         "state": state,
