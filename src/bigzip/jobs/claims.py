@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, Row, exists, func, select, union_all,
 from bigzip.database.engine import for_reading
 from bigzip.database.schema import job_bundles, jobs
 from bigzip.jobs.records import BuildWork, Claim, CleanupWork, FinishWork, SurveyWork, Work
-from bigzip.jobs.rows import BUNDLE_COLUMNS, DONE, RUNNING, add_event, bundle_of, job_of, lives, now, problem_text
+from bigzip.jobs.rows import BUNDLE_COLUMNS, RUNNING, WAITING, add_event, bundle_of, job_of, lives, now, problem_text
 from bigzip.jobs.states import ACTIVE, JobState
 from bigzip.jobs.store import ends
 
@@ -150,21 +150,12 @@ def _claimed(connection: Connection, row: Row[Any], asker: Asker, state: JobStat
 
 def _bundle(connection: Connection, row: Row[Any], asker: Asker) -> Work | None:
     bundles = job_bundles.c
-    is_running = (bundles.state == RUNNING) & lives(bundles.lease_until)
-    query = (
-        select(bundles.number, bundles.waits_for, is_running, bundles.not_before <= now())
-        .where(bundles.job_id == row.id, bundles.state != DONE)
-        .order_by(bundles.number)
-    )
-    found = [_Unmade(*one) for one in connection.execute(query)]
-    tail = found.pop()  # the last one is made when all others are
-    if not found:
-        return _claimed(connection, row, asker, JobState.FINALIZING)
-    unmade = sorted(one.number for one in found)
-    free = [one.number for one in found if one.is_due and not one.is_running and not one.waits(unmade)]
-    assert tail.number not in free
-    running = {one.number for one in found if one.is_running}
-    number = _chosen(free, running, asker.after if asker.after and asker.after.job_id == row.id else None)
+    number = _following(connection, asker.after) if asker.after and asker.after.job_id == row.id else None
+    if number is None:
+        unmade = _unmade(connection, row.id)
+        if len(unmade) == 1:  # the tail, which is made when all others are
+            return _claimed(connection, row, asker, JobState.FINALIZING)
+        number = _chosen(unmade[:-1])
     if number is None:
         return None
     of_bundle = (bundles.job_id == row.id) & (bundles.number == number)
@@ -201,15 +192,47 @@ class _Unmade(NamedTuple):
         return following < len(unmade) and unmade[following] <= self.waits_for
 
 
-def _chosen(free: list[int], running: set[int], after: Claim | None) -> int | None:
-    """Which of the free bundles is made: if possible, one with free ones behind it.
+def _unmade(connection: Connection, identity: str, first: int = 0, last: int | None = None) -> list[_Unmade]:
+    """The bundles that are not made, in order; those from `first` to `last`, where that is given."""
+    bundles = job_bundles.c
+    is_running = (bundles.state == RUNNING) & lives(bundles.lease_until)
+    # By states, for which there is an index: rows of bundles that are made are long.
+    query = (
+        select(bundles.number, bundles.waits_for, is_running, bundles.not_before <= now())
+        .where(bundles.job_id == identity, bundles.state.in_([WAITING, RUNNING]), bundles.number >= first)
+        .order_by(bundles.number)
+    )
+    if last is not None:
+        query = query.where(bundles.number <= last)
+    return [_Unmade(*one) for one in connection.execute(query)]
+
+
+def _following(connection: Connection, after: Claim) -> int | None:
+    """The bundle behind one, if it can be made now: where there are thousands, this is the quicker way to one."""
+    if after.bundle is None:
+        return None
+    number = after.bundle + 1
+    found = _unmade(connection, after.job_id, number, number)
+    if not found or found[0].is_running or not found[0].is_due:
+        return None
+    later = job_bundles.c.number > number
+    is_tail = not connection.execute(select(exists().where(job_bundles.c.job_id == after.job_id, later))).scalar_one()
+    waits_for = found[0].waits_for
+    if is_tail or (waits_for is not None and _unmade(connection, after.job_id, number + 1, waits_for)):
+        return None
+    return number
+
+
+def _chosen(unmade: list[_Unmade]) -> int | None:
+    """Which of the bundles is made: if possible, one with free ones behind it.
 
     For one that comes out too small for a part is made together with the next, if nobody is at that yet.
     """
+    numbers = [one.number for one in unmade]
+    free = [one.number for one in unmade if one.is_due and not one.is_running and not one.waits(numbers)]
     if not free:
         return None
-    if after is not None and after.bundle is not None and after.bundle + 1 in free:
-        return after.bundle + 1
+    running = {one.number for one in unmade if one.is_running}
     runs = [[number for _, number in run] for _, run in groupby(enumerate(free), key=lambda one: one[1] - one[0])]
     longest = max(runs, key=len)
     return longest[len(longest) // 2] if longest[0] - 1 in running else longest[0]
