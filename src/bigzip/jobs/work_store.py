@@ -1,16 +1,26 @@
 """Jobs in a database: what workers do with them. Every write is by a claim, and does nothing once that has ended."""
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 
 from bigzip.database.schema import job_bundles, job_pieces, jobs
 from bigzip.errors import BigZipError
 from bigzip.jobs.assembly import BundleKind, PlannedBundle
 from bigzip.jobs.claims import Asker, claim_work
+from bigzip.jobs.neighbours import (
+    bundle_before,
+    can_extend,
+    is_bundle,
+    is_tail,
+    is_waited_for,
+    joined,
+    made_again,
+    uncount,
+)
 from bigzip.jobs.records import (
     ArchiveResult,
     BuildWork,
@@ -28,7 +38,6 @@ from bigzip.jobs.rows import (
     add_event,
     bundle_of,
     job_of,
-    lives,
     now,
     parts_text,
     problem_text,
@@ -164,16 +173,16 @@ class WorkStore(JobStore):
         with self._engine.begin() as connection:
             job = self._lock(connection, claim.job_id)
             this, following = self._pair(connection, claim)
-            if following is None or not self._can_extend(connection, following):
+            if following is None or not can_extend(connection, following):
                 return None
-            values = self._joined(connection, this, following, into=following) | {
+            values = joined(connection, this, following, into=following) | {
                 "state": RUNNING,
                 "worker": this.worker,
                 "lease_until": now() + lease_seconds,
                 "attempts": max(this.attempts, following.attempts),
             }
             changed = connection.execute(
-                update(job_bundles).where(_is(following)).values(values).returning(*BUNDLE_COLUMNS)
+                update(job_bundles).where(is_bundle(following)).values(values).returning(*BUNDLE_COLUMNS)
             ).one()
             grown = Claim(claim.job_id, changed.number, changed.token, claim.run, claim.state)
             return BuildWork(claim=grown, job=job_of(job), bundle=bundle_of(changed))
@@ -190,16 +199,14 @@ class WorkStore(JobStore):
             self._lock(connection, claim.job_id)
             this, following = self._pair(connection, claim)
             assert following is not None, "the tail is never too small"
-            if self._is_tail(connection, following) and self._is_waited_for(connection, this):
-                before = self._before(connection, this)
+            first, second, into = this, following, following
+            if is_tail(connection, following) and is_waited_for(connection, this):
+                before = bundle_before(connection, this)
+                first, second, into = before, this, before
                 assert before.kind == BundleKind.RENDER, "what the store copies is large enough"
-                self._uncount(connection, [before])
-                values = NOT_MADE | self._joined(connection, before, this, into=before)
-                connection.execute(update(job_bundles).where(_is(before)).values(values))
-            else:
-                self._uncount(connection, [following])
-                values = NOT_MADE | self._joined(connection, this, following, into=following)
-                connection.execute(update(job_bundles).where(_is(following)).values(values))
+            uncount(connection, [into])
+            values = NOT_MADE | joined(connection, first, second, into=into)
+            connection.execute(update(job_bundles).where(is_bundle(into)).values(values))
 
     def release(self, claim: Claim, problem: Problem | None, delay_seconds: float) -> None:
         """Give back what was claimed, for others to do after a while.
@@ -282,13 +289,13 @@ class WorkStore(JobStore):
         with self._fenced(claim) as (connection, _):
             made = (bundles.job_id == claim.job_id) & (bundles.state == DONE)
             query = select(*BUNDLE_COLUMNS).where(made).order_by(bundles.number.desc())
-            rows = list(_made_again(connection.execute(query), offsets))
-            self._uncount(connection, rows)
+            rows = list(made_again(connection.execute(query), offsets))
+            uncount(connection, rows)
             for row in rows:
                 values = dict(NOT_MADE)
                 if (offset := offsets.get(row.number)) is not None:
                     values["offset"] = offset
-                connection.execute(update(job_bundles).where(_is(row)).values(values))
+                connection.execute(update(job_bundles).where(is_bundle(row)).values(values))
             values = {
                 "state": JobState.BUILDING,
                 "is_completing": False,
@@ -380,83 +387,6 @@ class WorkStore(JobStore):
         )
         return this, connection.execute(query).one_or_none()
 
-    def _before(self, connection: Connection, this: Row[Any]) -> Row[Any]:
-        """The bundle before one that is not the first."""
-        bundles = job_bundles.c
-        query = (
-            select(job_bundles)
-            .where(bundles.job_id == this.job_id, bundles.number < this.number)
-            .order_by(bundles.number.desc())
-            .limit(1)
-        )
-        return connection.execute(query).one()
-
-    def _is_waited_for(self, connection: Connection, bundle: Row[Any]) -> bool:
-        """Whether the row of another's header ends in a bundle."""
-        of_job = job_bundles.c.job_id == bundle.job_id
-        query = select(exists().where(of_job & (job_bundles.c.waits_for == bundle.number)))
-        return bool(_scalar(connection, query))
-
-    def _is_tail(self, connection: Connection, bundle: Row[Any]) -> bool:
-        bundles = job_bundles.c
-        later = select(func.count()).where(bundles.job_id == bundle.job_id, bundles.number > bundle.number)
-        return not _scalar(connection, later)
-
-    def _can_extend(self, connection: Connection, following: Row[Any]) -> bool:
-        """Whether a bundle can be made now, by whoever makes the one before it."""
-        bundles = job_bundles.c
-        waited_for = bundles.number.between(following.number + 1, following.waits_for or 0)
-        unmade = select(func.count()).where(bundles.job_id == following.job_id, waited_for, bundles.state != DONE)
-        is_live = select(lives(bundles.lease_until)).where(_is(following))
-        return (
-            following.kind == BundleKind.RENDER
-            and (following.state == WAITING or (following.state == RUNNING and not _scalar(connection, is_live)))
-            and not self._is_tail(connection, following)
-            and not _scalar(connection, unmade)
-        )
-
-    def _joined(self, connection: Connection, first: Row[Any], second: Row[Any], *, into: Row[Any]) -> dict[str, Any]:
-        """What one of two bundles has that takes over the other, which is deleted."""
-        other = first if into is second else second
-        connection.execute(delete(job_bundles).where(_is(other)))
-        bundles = job_bundles.c
-        waiting = (bundles.job_id == other.job_id) & (bundles.waits_for == other.number)
-        connection.execute(update(job_bundles).where(waiting).values(waits_for=into.number))
-        later = [one.waits_for for one in (first, second) if (one.waits_for or 0) > second.number]
-        return {
-            "first_row": first.first_row,
-            "first_offset": first.first_offset,
-            "stop_row": second.stop_row,
-            "stop_offset": second.stop_offset,
-            "offset": first.offset,
-            "data_bytes": first.data_bytes + second.data_bytes,
-            "first_part": first.first_part,
-            "max_parts": first.max_parts + second.max_parts,
-            "waits_for": max(later, default=None),
-            "token": max(first.token, second.token) + 1,
-        }
-
-    def _uncount(self, connection: Connection, bundles: Iterable[Row[Any]]) -> None:
-        """Take bundles that were made from what is counted of their job."""
-        for row in bundles:
-            if row.state == DONE:
-                values = {
-                    "data_bytes_done": jobs.c.data_bytes_done - row.data_bytes,
-                    "bytes_written": jobs.c.bytes_written - row.bytes_written,
-                    "bytes_copied": jobs.c.bytes_copied - row.bytes_copied,
-                }
-                self._set(connection, row.job_id, values)
-
-
-def _scalar(connection: Connection, query: Any) -> Any:
-    return connection.execute(query).scalar_one()
-
-
-def _is(row: Row[Any]) -> ColumnElement[bool]:
-    """The condition for a bundle."""
-    condition: ColumnElement[bool] = (job_bundles.c.job_id == row.job_id) & (job_bundles.c.number == row.number)
-    return condition
-
 
 def _claimed(claim: Claim) -> ColumnElement[bool]:
     """The condition for what was claimed, whether or not it is still wanted."""
@@ -477,17 +407,6 @@ def _held(claim: Claim) -> ColumnElement[bool]:
     is_wanted: ColumnElement[bool] = select(jobs.c.id).where(jobs.c.id == claim.job_id, wanted).exists()
     condition: ColumnElement[bool] = _claimed(claim) & is_wanted
     return condition
-
-
-def _made_again(made: Iterable[Row[Any]], wanted: Container[int]) -> Iterator[Row[Any]]:
-    """The bundles that are wanted, and those with headers that tell of them; `made` has the last first."""
-    nearest = None
-    for row in made:
-        tells = nearest is not None and row.waits_for is not None and nearest <= row.waits_for
-        if tells or row.number in wanted:
-            yield row
-            if row.kind == BundleKind.RENDER:  # what the store copies comes out the same
-                nearest = row.number
 
 
 def _bundle_row(identity: str, number: int, bundle: PlannedBundle) -> dict[str, Any]:
