@@ -87,6 +87,8 @@ class _Server(uvicorn.Server):
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=_RESET_SECONDS)
+        if self.force_exit:  # then uvicorn does not tell the application, which has a worker to end
+            await self.lifespan.shutdown()
 
 
 def serve(
