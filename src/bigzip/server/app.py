@@ -62,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
         operation_routes,
     ):
         app.include_router(routes(service))
-    app.state.end = service.end
+    app.state.end = service.job_events.end
     app.add_middleware(Requests, metrics=service.metrics)
     add_error_handlers(app, settings.roots)
     show_errors_to_browsers(app)
