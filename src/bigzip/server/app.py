@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import bigzip
 from bigzip.server.archives import archive_routes
 from bigzip.server.downloads import download_routes
+from bigzip.server.job_downloads import job_download_routes
 from bigzip.server.jobs import job_routes
 from bigzip.server.operations import operation_routes
 from bigzip.server.problems import add_error_handlers
@@ -56,6 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
         archive_routes,
         download_routes,
         job_routes,
+        job_download_routes,
         zip_routes,
         session_routes,
         web_routes,

@@ -97,9 +97,7 @@ class Download(ZipResponse):
             return
         with ExitStack() as stack:
             try:
-                admitted = self._streams.admit(
-                    self._owner, deflates=self._deflates, most_of_owner=self._most_of_owner
-                )
+                admitted = self._streams.admit(self._owner, deflates=self._deflates, most_of_owner=self._most_of_owner)
                 stack.enter_context(admitted)
             except TooManyAtOnce as error:
                 await error.response()(scope, receive, send)

@@ -7,7 +7,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
@@ -107,12 +107,12 @@ class JobEvents:
             if not self._of_owner[owner]:
                 del self._of_owner[owner]
 
-    async def follow(self, job: Job, after: int) -> AsyncIterator[Event | None]:
+    async def follow(self, job: Job, after: int) -> AsyncGenerator[Event | None, None]:
         """The events of a job after one, as they happen, until it has ended or the service does.
 
         None stands for nothing in a while.
         """
-        with self._watched(job.id, after) as watch:
+        with self._watched(job) as watch:
             while not self._has_ended:
                 news = watch.news
                 found = watch.after(after)
@@ -132,7 +132,7 @@ class JobEvents:
     async def ended(self, job: Job, seconds: float) -> Job:
         """The job once it has ended, or as it is after so many seconds."""
         try:
-            async with asyncio.timeout(seconds), aclosing(self.follow(job, job.last_event)) as events:  # type: ignore[type-var]  # a generator
+            async with asyncio.timeout(seconds), aclosing(self.follow(job, job.last_event)) as events:
                 async for _ in events:
                     pass
         except TimeoutError:
@@ -147,10 +147,11 @@ class JobEvents:
         return present is None or present.last_event <= event.sequence
 
     @contextmanager
-    def _watched(self, identity: str, after: int) -> Iterator[_Watch]:
+    def _watched(self, job: Job) -> Iterator[_Watch]:
+        identity = job.id
         watch = self._watches.get(identity)
         if watch is None:
-            watch = self._watches[identity] = _Watch(after)
+            watch = self._watches[identity] = _Watch(job.last_event)
             watch.polling = asyncio.create_task(self._poll(identity, watch))
         watch.watchers += 1
         try:
@@ -184,12 +185,11 @@ class EventStream(StreamingResponse):
         told: what outsiders are told of an event's data.
     """
 
-    def __init__(
-        self, events: JobEvents, job: Job, after: int, told: Callable[[Event], dict[str, Any]]
-    ) -> None:
+    def __init__(self, events: JobEvents, job: Job, after: int, told: Callable[[Event], dict[str, Any]]) -> None:
         self._events = events
         self._owner = job.owner
-        super().__init__(_lines(events, job, after, told), media_type="text/event-stream", headers=_HEADERS)
+        self._lines = _lines(events, job, after, told)
+        super().__init__(self._lines, media_type="text/event-stream", headers=_HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until there are no more, or the client is gone."""
@@ -199,14 +199,14 @@ class EventStream(StreamingResponse):
         except TooManyAtOnce as error:
             await error.response()(scope, receive, send)
         finally:
-            await self.body_iterator.aclose()  # type: ignore[union-attr]  # it is a generator
+            await self._lines.aclose()
 
 
 async def _lines(
     events: JobEvents, job: Job, after: int, told: Callable[[Event], dict[str, Any]]
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     yield f"retry: {_RECONNECT_MILLISECONDS}\n\n"
-    async with aclosing(events.follow(job, after)) as following:  # type: ignore[type-var]  # a generator
+    async with aclosing(events.follow(job, after)) as following:
         async for event in following:
             if event is None:
                 yield ": nothing new\n\n"
