@@ -24,6 +24,7 @@ from bigzip.server.service import Service
 from bigzip.server.sessions import session_routes
 from bigzip.server.settings import Settings
 from bigzip.server.web.errors import show_errors_to_browsers
+from bigzip.server.web.job_routes import job_web_routes
 from bigzip.server.web.routes import web_routes
 from bigzip.server.zip_of_paths import zip_routes
 
@@ -61,6 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
         zip_routes,
         session_routes,
         web_routes,
+        job_web_routes,
         operation_routes,
     ):
         app.include_router(routes(service))

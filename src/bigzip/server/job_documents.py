@@ -70,6 +70,7 @@ class JobDocument(BaseModel):
     content_length: Annotated[int | None, Field(description="Of the ZIP; null until it is done.")]
     etag: Annotated[str | None, Field(description="Of the ZIP, likewise.", examples=['"5a9e…"'])]
     problem: JobProblem | None
+    last_event: Annotated[int, Field(description="To be told of later events alone: `after` of its events.")]
     links: JobLinks
 
 
@@ -107,6 +108,7 @@ def job_document(job: Job, roots: Roots, download: str | None = None) -> JobDocu
         content_length=job.archive_size,
         etag=None if job.archive_etag is None else quoted(job.archive_etag),
         problem=None if job.problem is None else job_problem(job.problem, roots),
+        last_event=job.last_event,
         links=JobLinks(
             self=place,
             events=f"{place}/events",
