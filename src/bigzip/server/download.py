@@ -76,7 +76,7 @@ class Download(ZipResponse):
         *,
         streams: Streams,
         limits: Limits,
-        deflates: bool,
+        deflates: bool = False,
         most_of_owner: int | None = None,
         on_abort: Callable[[], None] | None = None,
         on_end: Callable[[Outcome], None] | None = None,

@@ -57,8 +57,9 @@ def job_web_routes(service: Service) -> APIRouter:
             paths = [cleaned_path(path) for path in form.get("path", [])]
             if not paths:
                 raise InputError("nothing is ticked; go back, and tick what the archive is to have")
-            method = "auto" if form.get("method") == ["auto"] else "store"
-            wanted = Wanted(tuple(paths), method, None, "follow", "rename")
+            wanted = Wanted(
+                tuple(paths), "auto" if form.get("method") == ["auto"] else "store", None, "follow", "rename"
+            )
             archive = service.planner.archive(wanted, service.most(caller))
             job = await orders.begin(archive, orders.order(caller, zip_name(paths, settings)))
         return _see(job.id)

@@ -11,6 +11,7 @@ const METHOD = "bigzip.method";
 
 export function startBar(selection, share, jobs) {
   const bar = byId("bar");
+  if (!bar) return;
   const list = byId("list");
   const methods = [...bar.querySelectorAll('input[name="how"]')];
   let timer = 0;

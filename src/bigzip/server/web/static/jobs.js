@@ -10,6 +10,7 @@ const LISTED = 20;
 const MOST_STREAMS = 2;
 const ASK_MILLISECONDS = 4000;
 const AGAIN_MILLISECONDS = 5000;
+const MOST_ABOVE_FILES = 3;
 const HIDDEN = "bigzip.hidden-jobs";
 
 export class Jobs {
@@ -70,6 +71,14 @@ export class Jobs {
     this.#section.hidden = false;
     card.element.querySelector(".job-hide").hidden = this.#isWhole || isActive(job);
     if (wasActive && !isActive(job)) tell(job);
+    this.#trim();
+  }
+
+  /** Above the files, show some only: those that go on first. */
+  #trim() {
+    if (this.#isWhole) return;
+    const cards = [...this.#cards.values()].reverse().sort((one, other) => isActive(other.job) - isActive(one.job));
+    for (const [place, card] of cards.entries()) card.element.hidden = place >= MOST_ABOVE_FILES;
   }
 
   #enter(id, element) {
@@ -117,7 +126,6 @@ export class Jobs {
 
   async #ended(id) {
     this.#close(id);
-    const card = this.#cards.get(id);
     try {
       const job = await ask("GET", `/v1/jobs/${id}`);
       this.#show(job);
@@ -125,7 +133,6 @@ export class Jobs {
     } catch (error) {
       sayProblem(error);
     }
-    card.element.querySelector(".job-hide").hidden = this.#isWhole;
     this.#follow();
   }
 
@@ -174,6 +181,7 @@ export class Jobs {
       // No storage: it comes back with the next page.
     }
     this.#section.hidden = this.#cards.size === 0;
+    this.#trim();
     (this.#list.querySelector(".job") ?? document.getElementById("list"))?.focus();
   }
 }
