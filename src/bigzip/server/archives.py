@@ -35,7 +35,7 @@ from bigzip.server.documents import (
 from bigzip.server.idempotency import OnceByKey, with_fingerprint
 from bigzip.server.job_documents import JobDocument
 from bigzip.server.job_orders import JobOrders, check_name
-from bigzip.server.jobs import RETRY_AFTER, told_job
+from bigzip.server.jobs import answer_begun
 from bigzip.server.kept import Delivery
 from bigzip.server.manifests import Order
 from bigzip.server.preferences import preferences
@@ -61,7 +61,10 @@ def archive_routes(service: Service) -> APIRouter:
         act.create,
         response_model=ArchiveDocument | JobDocument,
         openapi_extra=MANIFEST_BODY,
-        responses={202: {"model": JobDocument, "description": "It is built in the background."}},
+        responses={
+            200: {"model": JobDocument, "description": "It was built in the background, and has ended by now."},
+            202: {"model": JobDocument, "description": "It is built in the background."},
+        },
         **created,
     )
     router.add_api_route("", act.recent, response_model=ArchiveList)
@@ -102,13 +105,7 @@ class _Archives:
                 fingerprint=partial(self._service.manifests.fingerprint, request),
             )
         if isinstance(made, Job):
-            request.state.job = made.id
-            response.status_code = HTTPStatus.ACCEPTED
-            response.headers["retry-after"] = RETRY_AFTER
-            if preferences(request.headers.getlist("prefer")).respond_async:
-                response.headers["preference-applied"] = "respond-async"
-            response.headers["location"] = f"/v1/jobs/{made.id}"
-            return await told_job(self._service, request, made)
+            return await answer_begun(self._service, request, response, made)
         request.state.archive = made.id
         response.headers["location"] = f"/v1/archives/{made.id}"
         return await self._document(request, made)

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -16,6 +17,7 @@ from bigzip.database.tokens import Scope
 from bigzip.jobs.records import Event, Job
 from bigzip.jobs.states import JobState, is_final
 from bigzip.jobs.store import JobStateError
+from bigzip.server.crowding import TooManyAtOnce
 from bigzip.server.documents import ID_PATTERN, PROBLEM, Identity
 from bigzip.server.idempotency import OnceByKey
 from bigzip.server.job_documents import EVENT_SCHEMA, JOB_BODY, JobDocument, JobList, event_data, job_document
@@ -29,7 +31,7 @@ from bigzip.server.slots import Slots
 _MAX_LISTED: Final = 100
 _ABSENT: Final = "There is no such job."
 EXPIRED: Final = "The archive has expired, and was deleted."
-RETRY_AFTER: Final = "2"
+_RETRY_AFTER: Final = "2"
 _SEQUENCE: Final = re.compile("[0-9]{1,9}")
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys(
     (400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 429, 503), PROBLEM
@@ -46,7 +48,7 @@ def job_routes(service: Service) -> APIRouter:
     router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=_REFUSALS)
     act = _Jobs(service)
     accepted: dict[str, Any] = {"methods": ["POST"], "status_code": HTTPStatus.ACCEPTED, "response_model": JobDocument}
-    ended: dict[int | str, dict[str, Any]] = {200: {"model": JobDocument, "description": "It ended meanwhile."}}
+    ended: dict[int | str, dict[str, Any]] = {200: {"model": JobDocument, "description": "It has ended by now."}}
     router.add_api_route("", act.begin, openapi_extra=JOB_BODY, responses=ended, **accepted)
     router.add_api_route("", act.recent_jobs, response_model=JobList)
     router.add_api_route("/{identity}", act.job, response_model=JobDocument)
@@ -91,26 +93,12 @@ class _Jobs:
         async def fingerprint() -> str:
             return archive or await self._service.manifests.fingerprint(request)
 
-        find: Callable[[str], Any] = lambda identity: self._in_thread(partial(self._jobs.get, identity))  # noqa: E731
         with self._slots.taken(caller.owner):
-            job = await self._once.make(request, caller.owner, make=make, find=find, fingerprint=fingerprint)
-        request.state.job = job.id
-        return await self._begun(request, response, job)
+            job = await self._once.make(request, caller.owner, make=make, find=self._found, fingerprint=fingerprint)
+        return await answer_begun(self._service, request, response, job)
 
-    async def _begun(self, request: Request, response: Response, job: Job) -> JobDocument:
-        """The document of a job that was begun, after as long as the client would like to wait."""
-        wanted = preferences(request.headers.getlist("prefer"))
-        if wanted.wait_seconds and not is_final(job.state):
-            with self._service.job_events.admit(job.owner):
-                job = await self._service.job_events.ended(job, wanted.wait_seconds)
-        response.headers["location"] = f"/v1/jobs/{job.id}"
-        if is_final(job.state):
-            response.status_code = HTTPStatus.OK
-        else:
-            response.headers["retry-after"] = RETRY_AFTER
-        if applied := wanted.applied():
-            response.headers["preference-applied"] = applied
-        return await told_job(self._service, request, job)
+    async def _found(self, identity: str) -> Job | None:
+        return await self._in_thread(partial(self._jobs.get, identity))
 
     async def recent_jobs(
         self,
@@ -131,7 +119,7 @@ class _Jobs:
         if job.state is JobState.EXPIRED:
             raise HTTPException(HTTPStatus.GONE, EXPIRED)
         if not is_final(job.state):
-            response.headers["retry-after"] = RETRY_AFTER
+            response.headers["retry-after"] = _RETRY_AFTER
         return await told_job(self._service, request, job)
 
     async def cancel(self, request: Request, identity: Identity) -> JobDocument:
@@ -164,6 +152,33 @@ class _Jobs:
 
     def _event_data(self, event: Event) -> dict[str, Any]:
         return event_data(event, self._service.settings.roots)
+
+
+async def answer_begun(service: Service, request: Request, response: Response, job: Job) -> JobDocument:
+    """Answer with a job that was begun, after as long as the client would like to wait for its end.
+
+    Args:
+        service: that has it.
+        request: perhaps with `Prefer`.
+        response: gets its status and headers.
+        job: what was begun.
+    """
+    request.state.job = job.id
+    wanted = preferences(request.headers.getlist("prefer"))
+    if wanted.wait_seconds and not is_final(job.state):
+        try:
+            with service.job_events.admit(job.owner):
+                job = await service.job_events.ended(job, wanted.wait_seconds)
+        except TooManyAtOnce:  # who wait: the job was begun all the same
+            wanted = replace(wanted, wait_seconds=None)
+    has_waited = wanted.wait_seconds is not None and is_final(job.state)
+    response.status_code = HTTPStatus.OK if has_waited else HTTPStatus.ACCEPTED
+    response.headers["location"] = f"/v1/jobs/{job.id}"
+    if not has_waited:
+        response.headers["retry-after"] = _RETRY_AFTER
+    if applied := wanted.applied():
+        response.headers["preference-applied"] = applied
+    return await told_job(service, request, job)
 
 
 async def told_job(service: Service, request: Request, job: Job) -> JobDocument:
