@@ -136,6 +136,9 @@ def test_a_token_can_allow_less(tenants: Tenants) -> None:
             422, "archive_bytes", 1500, 2000,
         )  # fmt: skip
         assert dave.http.post("/v1/archives", json={"entries": entries[:1]}).status_code == 201
+        as_job = dave.http.post("/v1/jobs", json={"entries": entries[:2]})
+        assert (as_job.status_code, as_job.json()["limit"]) == (422, "archive_bytes")
+        assert dave.http.post("/v1/jobs", json={"entries": entries[:1]}).status_code == 202
 
 
 def test_a_revoked_token_is_refused_soon(tenants: Tenants) -> None:

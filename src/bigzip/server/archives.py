@@ -41,7 +41,6 @@ from bigzip.server.manifests import Order
 from bigzip.server.preferences import preferences
 from bigzip.server.service import Service
 from bigzip.server.signed_links import archive_target, signed_link
-from bigzip.server.slots import Slots
 
 _MAX_LISTED: Final = 100
 _ABSENT: Final = "There is no such archive, or it has expired."
@@ -84,7 +83,6 @@ class _Archives:
         self._service = service
         self._archives = service.archives
         self._store = service.archives.store
-        self._slots = Slots(service.settings.limits)
         self._orders = JobOrders(service)
         self._once = OnceByKey(service)
 
@@ -96,7 +94,7 @@ class _Archives:
         respond-async`, and where it is very large, it is built in the background: 202, and the document of a job.
         """
         caller = await self._service.access.caller(request, Scope.ARCHIVES)
-        with self._slots.taken(caller.owner):
+        with self._service.slots.taken(caller.owner):
             made = await self._once.make(
                 request,
                 caller.owner,
@@ -113,7 +111,7 @@ class _Archives:
     async def preview(self, request: Request) -> Preview:
         """What an archive of a manifest would be. Nothing is kept."""
         caller = await self._service.access.caller(request, Scope.ARCHIVES)
-        with self._slots.taken(caller.owner):
+        with self._service.slots.taken(caller.owner):
             asked = await self._asked(request, caller)
             resolved = await self._archives.resolved(asked.asked.pop(), self._service.most(caller))
             as_job = self._is_job(asked, resolved)

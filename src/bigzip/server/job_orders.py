@@ -65,7 +65,7 @@ class JobOrders:
         order = replace(self.order(caller, asked.name), **asked.more)
         if asked.expires_in is not None:
             order = replace(order, keep_seconds=asked.expires_in)
-        return await self.begin(archive, order, with_fingerprint(key, asked.fingerprint))
+        return await self.begin(caller, archive, order, with_fingerprint(key, asked.fingerprint))
 
     async def of_archive(self, caller: Caller, identity: str, key: ClaimedKey | None) -> Job:
         """A job that builds an archive that is kept.
@@ -90,9 +90,12 @@ class JobOrders:
             most_active=settings.limits.jobs_per_owner,
         )
 
-    async def begin(self, archive: Archive, order: Order, key: ClaimedKey | None = None) -> Job:
+    async def begin(self, caller: Caller, archive: Archive, order: Order, key: ClaimedKey | None = None) -> Job:
         """A job that builds an archive; raises as `of_manifest`."""
         check_name(order.name)
+        most = self._service.most(caller)
+        if most.data_bytes is not None:  # which nobody knows before all is looked up
+            archive = await self._service.archives.resolved(archive, most)
         create = partial(self._service.jobs.create, archive, order, key=key)
         try:
             job = await self._in_thread(create)

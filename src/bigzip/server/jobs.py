@@ -26,7 +26,6 @@ from bigzip.server.job_orders import JobOrders
 from bigzip.server.preferences import preferences
 from bigzip.server.service import Service
 from bigzip.server.signed_links import job_target, signed_link
-from bigzip.server.slots import Slots
 
 _MAX_LISTED: Final = 100
 _ABSENT: Final = "There is no such job."
@@ -67,7 +66,6 @@ class _Jobs:
         self._service = service
         self._jobs = service.jobs.jobs
         self._in_thread = service.archives.in_thread
-        self._slots = Slots(service.settings.limits)
         self._orders = JobOrders(service)
         self._once = OnceByKey(service, "jobs")
 
@@ -93,7 +91,7 @@ class _Jobs:
         async def fingerprint() -> str:
             return archive or await self._service.manifests.fingerprint(request)
 
-        with self._slots.taken(caller.owner):
+        with self._service.slots.taken(caller.owner):
             job = await self._once.make(request, caller.owner, make=make, find=self._found, fingerprint=fingerprint)
         return await answer_begun(self._service, request, response, job)
 

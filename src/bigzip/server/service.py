@@ -19,6 +19,7 @@ from bigzip.server.metrics import Metrics
 from bigzip.server.planning import Most, Planner
 from bigzip.server.readiness import Check, Readiness, root_checks
 from bigzip.server.settings import Settings
+from bigzip.server.slots import Slots
 from bigzip.server.streams import Streams
 from bigzip.server.working import job_service
 
@@ -33,6 +34,7 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.streams = Streams(settings.limits)
+        self.slots = Slots(settings.limits)
         self.metrics = Metrics(self.streams)
         engine = open_database(settings.database)
         index = None if settings.index is None else CountedIndex(settings.index, self.metrics.looked_up)

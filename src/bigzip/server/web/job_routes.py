@@ -18,7 +18,6 @@ from bigzip.server.jobs import cancel_job, resume_job
 from bigzip.server.paths import cleaned_path, zip_name
 from bigzip.server.planning import Wanted
 from bigzip.server.service import Service
-from bigzip.server.slots import Slots
 from bigzip.server.web.job_page import jobs_page
 from bigzip.server.web.routes import HEADERS, visitor_of
 
@@ -32,7 +31,7 @@ def job_web_routes(service: Service) -> APIRouter:
     """The page of jobs, and where its forms lead."""
     router = APIRouter(prefix=_JOBS, include_in_schema=False)
     settings, in_thread = service.settings, service.archives.in_thread
-    orders, slots = JobOrders(service), Slots(service.settings.limits)
+    orders = JobOrders(service)
 
     @router.api_route("", methods=["GET", "HEAD"], response_class=HTMLResponse)
     async def page_of_jobs(
@@ -48,7 +47,7 @@ def job_web_routes(service: Service) -> APIRouter:
     @router.post("")
     async def build(request: Request) -> Response:
         caller = await service.access.caller(request, Scope.ARCHIVES)
-        with slots.taken(caller.owner):
+        with service.slots.taken(caller.owner):
             body = await short_body(request, _FORM_BYTES)
             try:
                 form = parse_qs(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
@@ -61,7 +60,7 @@ def job_web_routes(service: Service) -> APIRouter:
                 tuple(paths), "auto" if form.get("method") == ["auto"] else "store", None, "follow", "rename"
             )
             archive = service.planner.archive(wanted, service.most(caller))
-            job = await orders.begin(archive, orders.order(caller, zip_name(paths, settings)))
+            job = await orders.begin(caller, archive, orders.order(caller, zip_name(paths, settings)))
         return _see(job.id)
 
     @router.post("/{identity}/cancel")
