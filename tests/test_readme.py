@@ -58,8 +58,9 @@ def test_commands_in_the_readme_are_commands() -> None:
     from bigzip.cli.app import app
 
     lines = re.findall(r"^    bigzip (\w+)(.*?)(?:#.*)?$", README.read_text(), re.MULTILINE)
-    assert {command for command, _ in lines} == {"create", "plan", "verify", "serve", "index", "token"}
+    assert {command for command, _ in lines} == {"create", "plan", "verify", "serve", "index", "token", "job"}
     for command, rest in lines:
-        help_text = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output
+        below = rest.split()[:1] if command in ("index", "job", "token") else []
+        help_text = CliRunner().invoke(app, [command, *below, "--help"], env={"COLUMNS": "200"}).output
         for option in re.findall(r"--[a-z-]+", rest):
             assert option in help_text
