@@ -78,7 +78,9 @@ class JobOrders:
         if kept is None or kept.owner != caller.owner:
             raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such archive, or it has expired.")
         plan = await self._service.archives.plan_of(kept)
-        return await self.begin(Archive.of_plan(plan), self.order(caller, kept.name), with_fingerprint(key, identity))
+        return await self.begin(
+            caller, Archive.of_plan(plan), self.order(caller, kept.name), with_fingerprint(key, identity)
+        )
 
     def order(self, caller: Caller, name: str) -> Order:
         """What a caller's job is to be, where nothing more is said; `name` is the archive's file name."""
