@@ -134,10 +134,12 @@ def test_a_job_is_cancelled_and_resumed_by_the_keyboard(window: Watched, caller:
     job = long_job(caller)
     page = window.open("/jobs")
     shown = card(page, job["id"])
-    cancel = shown.get_by_role("button", name="Cancel long.zip")
+    cancel = shown.locator(".job-cancel button")
+    expect(cancel).to_have_accessible_name("Cancel long.zip")
     cancel.focus()
     page.keyboard.press("Enter")
     expect(cancel).to_have_text("Really cancel?")
+    expect(cancel).to_have_accessible_name("Really cancel? Cancel long.zip")
     page.keyboard.press("Tab")
     expect(cancel).to_have_text("Cancel")  # who goes on to something else has thought better of it
     cancel.focus()

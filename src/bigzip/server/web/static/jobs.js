@@ -197,6 +197,7 @@ function hidden() {
 function confirmFirst(button) {
   button.classList.add("danger");
   button.textContent = "Really cancel?";
+  button.setAttribute("aria-label", `Really cancel? ${button.getAttribute("aria-label")}`);
   button.addEventListener("blur", () => calm(button), { once: true });
 }
 
@@ -204,6 +205,7 @@ function calm(button) {
   if (!button.classList.contains("danger")) return;
   button.classList.remove("danger");
   button.textContent = "Cancel";
+  button.setAttribute("aria-label", button.getAttribute("aria-label").replace("Really cancel? ", ""));
 }
 
 /** Say how a job has ended: that alone is read out. */
