@@ -30,7 +30,8 @@ class Page(HTMLParser):
         assert len(fields) == len(attributes), attributes
         self.elements.add(tag)
         self.attributes |= fields.keys()
-        if tag == "a" and not (fields["href"] or "").startswith("#"):
+        is_link = tag == "a" and "href" in fields  # in a template, a link gets its target from a script
+        if is_link and not (fields["href"] or "").startswith("#"):
             self._href = urljoin(self.url, fields["href"])
             self.links[self._href] = fields.get("rel") or ""
         if tag == "link" and fields["rel"] == "stylesheet":

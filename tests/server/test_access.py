@@ -45,9 +45,9 @@ def tenants(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Te
         yield Tenants(running, database, alice, bob)
 
 
-def statuses(caller: Caller, identity: str) -> dict[str, int]:
-    """What every endpoint answers to this caller about an archive."""
-    http, place = caller.http, f"/v1/archives/{identity}"
+def statuses(caller: Caller, identity: str, job_identity: str = "x") -> dict[str, int]:
+    """What every endpoint answers to this caller about an archive and a job."""
+    http, place, job = caller.http, f"/v1/archives/{identity}", f"/v1/jobs/{job_identity}"
     return {
         "create": http.post("/v1/archives", json=manifest("file:a.txt")).status_code,
         "preview": http.post("/v1/archives/preview", json=manifest("file:a.txt")).status_code,
@@ -59,21 +59,36 @@ def statuses(caller: Caller, identity: str) -> dict[str, int]:
         "zip head": http.head("/v1/zip?path=a.txt").status_code,
         "page": http.get("/").status_code,
         "delete": http.delete(place).status_code,
+        "begin": http.post("/v1/jobs", json=manifest("file:a.txt")).status_code,
+        "begin of archive": http.post("/v1/jobs", params={"archive": identity}).status_code,
+        "jobs": http.get("/v1/jobs").status_code,
+        "job": http.get(job).status_code,
+        "events": http.get(f"{job}/events").status_code,
+        "job download": http.get(f"{job}/download").status_code,
+        "job link": http.get(f"{job}/download?filename=x&expires=2&key=x&signature=x").status_code,
+        "resume": http.post(f"{job}/resume").status_code,
+        "cancel": http.delete(job).status_code,
+        "job page": http.get("/jobs").status_code,
+        "job form": http.post("/jobs", content="path=a.txt").status_code,
+        "resume form": http.post(f"/jobs/{job_identity}/resume").status_code,
+        "cancel form": http.post(f"/jobs/{job_identity}/cancel").status_code,
     }
 
 
 def test_nobody_sees_what_is_anothers(tenants: Tenants) -> None:
     with Caller(tenants.service, tenants.alice) as alice, Caller(tenants.service, tenants.bob) as bob:
         document = alice.create("file:a.txt")
-        seen = statuses(bob, document["id"])
-        absent = statuses(bob, "A" * 22)
+        job = alice.http.post("/v1/jobs", json=manifest("file:a.txt"), headers={"prefer": "wait=30"}).json()
+        seen = statuses(bob, document["id"], job["id"])
+        absent = statuses(bob, "A" * 22, "A" * 22)
         assert seen == absent
-        assert {name: seen[name] for name in ("one", "link", "delete", "download")} == {
-            "one": 404,
-            "link": 404,
-            "delete": 404,
-            "download": 403,
-        }
+        theirs = ("one link delete job events resume cancel").split()
+        theirs += ["begin of archive", "job download", "resume form", "cancel form"]
+        assert {name: seen[name] for name in theirs} == dict.fromkeys(theirs, 404)
+        assert (seen["download"], seen["job link"]) == (403, 403)
+        assert job["id"] not in bob.http.get("/v1/jobs?limit=100").text + bob.http.get("/jobs").text
+        assert bob.http.get(f"/v1/jobs?before={job['id']}").json() == {"jobs": [], "next": None}
+        assert alice.http.get(job["links"]["self"]).json()["state"] == "done"
         assert document["id"] not in bob.http.get("/v1/archives?limit=100").text
         before = bob.http.get(f"/v1/archives?before={document['id']}").json()
         assert before == {"archives": [], "next": None}
@@ -86,7 +101,7 @@ def test_without_a_token_nothing_is_answered(tenants: Tenants) -> None:
     for wrong in (None, "bz_", "nonsense", tenants.alice[:-1] + ("x" if tenants.alice[-1] != "x" else "y")):
         with Caller(tenants.service, wrong) as nobody:
             seen = statuses(nobody, identity)
-            assert seen.pop("download") == 403
+            assert (seen.pop("download"), seen.pop("job link")) == (403, 403)
             assert set(seen.values()) == {401}, wrong
             response = nobody.http.get("/v1/archives")
             assert response.headers["www-authenticate"].startswith("Bearer")
@@ -99,11 +114,13 @@ def test_a_token_allows_what_is_in_its_scopes(tenants: Tenants) -> None:
     archives = new_token(tenants.database, "carol", "--scope", "archives")
     with Caller(tenants.service, files) as carol:
         assert {name for name, status in statuses(carol, "x").items() if status == 403} == {
-            "create", "preview", "list", "one", "link", "delete", "download",
+            "create", "preview", "list", "one", "link", "delete", "download", "begin", "begin of archive", "jobs",
+            "job", "events", "job download", "job link", "resume", "cancel", "job page", "job form", "resume form",
+            "cancel form",
         }  # fmt: skip
     with Caller(tenants.service, archives) as carol:
         assert {name for name, status in statuses(carol, "x").items() if status == 403} == {
-            "zip", "zip head", "page", "download",
+            "zip", "zip head", "page", "download", "job link",
         }  # fmt: skip
 
 
@@ -119,6 +136,9 @@ def test_a_token_can_allow_less(tenants: Tenants) -> None:
             422, "archive_bytes", 1500, 2000,
         )  # fmt: skip
         assert dave.http.post("/v1/archives", json={"entries": entries[:1]}).status_code == 201
+        as_job = dave.http.post("/v1/jobs", json={"entries": entries[:2]})
+        assert (as_job.status_code, as_job.json()["limit"]) == (422, "archive_bytes")
+        assert dave.http.post("/v1/jobs", json={"entries": entries[:1]}).status_code == 202
 
 
 def test_a_revoked_token_is_refused_soon(tenants: Tenants) -> None:

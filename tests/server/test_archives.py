@@ -228,7 +228,7 @@ def test_of_equal_requests_side_by_side_one_makes_the_archive(caller: Caller) ->
         (b'{"entries": [], "name": ""}', 422, "name"),
         (b'{"entries": [], "expires_in": 0}', 422, "expires_in"),
         (b'{"entries": [], "expires_in": 99999999}', 422, "max_archive_seconds"),
-        (b'{"entries": [], "delivery": "job"}', 400, "'job' cannot be"),
+        (b'{"entries": [], "delivery": "post"}', 400, "'post' cannot be"),
         (b'{"entries": [], "level": 10}', 400, "level"),
         (b"\xff", 400, "not UTF-8"),
         (b'{"entries": [{"source": "file:\\ud800"}]}', 400, "half a character"),

@@ -39,7 +39,10 @@ def test_the_page_does_what_it_says(tmp_path: Path) -> None:
             )
             assert done.returncode == 0, done.stderr + done.stdout
             outputs.append(done.stdout)
-    created, verified, lines = outputs
+    created, verified, lines, built, events, verified_job = outputs
     assert json.loads(created)["entries"] == 3
     assert "sound" in verified
     assert json.loads(lines)["entries"] == 2
+    assert json.loads(built)["state"] == "done"
+    assert events.count("event: done") == 1
+    assert "sound" in verified_job

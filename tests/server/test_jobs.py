@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -15,9 +14,8 @@ import bigzip
 from bigzip.testing import Content, VirtualSource
 
 from .api import Caller, json_lines, manifest, new_token, serving_root
+from .job_requests import PATIENCE_SECONDS, begin, ended
 from .service import Service, wait_until
-
-_PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -40,26 +38,6 @@ def service(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
 def caller(service: Service) -> Iterator[Caller]:
     with Caller(service) as caller:
         yield caller
-
-
-def begin(caller: Caller, *sources: str, headers: dict[str, str] | None = None, **fields: Any) -> dict[str, Any]:
-    response = caller.http.post("/v1/jobs", json=manifest(*sources, **fields), headers=headers or {})
-    assert response.status_code == 202, response.text
-    document: dict[str, Any] = response.json()
-    assert response.headers["location"] == document["links"]["self"]
-    assert int(response.headers["retry-after"]) > 0
-    return document
-
-
-def ended(caller: Caller, job: dict[str, Any]) -> dict[str, Any]:
-    """The job's document, when it has ended."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        document: dict[str, Any] = caller.http.get(job["links"]["self"]).json()
-        if document["state"] in ("done", "failed", "cancelled"):
-            return document
-        assert time.monotonic() < deadline, document
-        time.sleep(0.05)
 
 
 def test_job_is_built_and_downloaded(caller: Caller, root: Path, tmp_path: Path) -> None:
@@ -104,6 +82,12 @@ def test_events_are_told_as_they_happen(caller: Caller) -> None:
     assert ids == sorted(set(ids))
     again = caller.http.get(job["links"]["events"], headers={"last-event-id": str(ids[-2])})
     assert again.text.count("event: ") == 1
+    assert caller.http.get(job["links"]["events"], params={"after": ids[-2]}).text == again.text
+    over = caller.http.get(job["links"]["events"], headers={"last-event-id": str(ids[-1])})
+    assert (over.status_code, over.content) == (204, b"")  # after which a browser does not ask again
+    assert caller.http.get(job["links"]["self"]).json()["last_event"] == ids[-1]
+    unknown = caller.http.get(job["links"]["events"], headers={"last-event-id": "999"})
+    assert unknown.text.count("event: ") == len(ids)
 
 
 def test_json_lines_and_archives_that_are_kept(caller: Caller) -> None:
@@ -136,7 +120,7 @@ def test_cancel_and_resume(caller: Caller) -> None:
     assert response.status_code == 202
     assert response.json()["state"] == "cancelled"
     assert caller.http.delete(job["links"]["self"]).status_code == 202
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while caller.http.post(f"/v1/jobs/{job['id']}/resume").status_code != 202:  # until it is cleaned up
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -20,7 +20,7 @@ def test_a_preview_is_planned_once_and_anew_after_a_failure(tmp_path: Path) -> N
     async def planned() -> Delivery:
         archive = Archive(root=settings.root, method="store")
         archive.add("a.txt")
-        return await archives.planned(archive, Most(None, None))
+        return await archives.planned(await archives.resolved(archive, Most(None, None)))
 
     async def all_of_it() -> None:
         first, second = await planned(), await planned()

@@ -122,10 +122,10 @@ def test_the_path_of_a_hostile_directory_leads_back(service: Service) -> None:
     """The links above the listing, of each hostile directory."""
     parents = set()
     for url in page_at(service.url + "/?path=hostile").links:
-        if "/v1/zip" not in url and url != service.url + "/":
+        if "/v1/zip" not in url and url not in (f"{service.url}/", f"{service.url}/jobs"):
             page = page_at(url)
             assert page.names == ["below"]
-            parents |= {link for link in page.links if "/v1/zip" not in link}
+            parents |= {link for link in page.links if "/v1/zip" not in link} - {f"{service.url}/jobs"}
     assert parents == {service.url + "/", service.url + "/?path=hostile"}
 
 

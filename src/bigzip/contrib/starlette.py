@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
+from datetime import datetime
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -14,7 +15,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from bigzip.contrib.http import Answer, Representation, answer, unsatisfiable_headers
 from bigzip.errors import BigZipError, UnsatisfiableRange
-from bigzip.planned import Plan
 
 ABORT_EXTENSION: Final = "bigzip.abort"
 """A server that can reset a connection offers it under this name among the scope's extensions: a function."""
@@ -27,6 +27,29 @@ _REFUSALS: Final = {
 }
 
 _logger = logging.getLogger("bigzip")
+
+
+class Downloadable(Protocol):
+    """An archive that can be sent: a plan, or one that was built."""
+
+    @property
+    def content_length(self) -> int | None:
+        """In bytes, where it is known."""
+        ...
+
+    @property
+    def etag(self) -> str | None:
+        """Strong; None where the bytes are not the same each time."""
+        ...
+
+    @property
+    def last_modified(self) -> datetime | None:
+        """When it last changed, where that is known."""
+        ...
+
+    def aiter_bytes(self, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
+        """The bytes `[start, stop)`, by default all."""
+        ...
 
 
 class ResponseAborted(Exception):
@@ -66,7 +89,7 @@ class ZipResponse(Response):
 
     Args:
         request: what is answered.
-        plan: the archive.
+        plan: the archive, by its plan or as it is.
         filename: the name that the client is told to save it under.
         on_abort: called when the archive failed on its way: whoever keeps the plan should forget it.
     """
@@ -74,7 +97,7 @@ class ZipResponse(Response):
     def __init__(
         self,
         request: Request,
-        plan: Plan,
+        plan: Downloadable,
         filename: str | None = None,
         *,
         on_abort: Callable[[], None] | None = None,

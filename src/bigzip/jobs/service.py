@@ -88,10 +88,6 @@ class JobService:
             key=key,
         )
 
-    def path(self, job: Job) -> str | None:
-        """The path of the archive that a job has built, where it is a local file."""
-        return self.places.open(job.place).path(job.key)
-
     def link(self, job: Job) -> str | None:
         """A link to the archive that anyone can use for some time; None where the store makes none.
 

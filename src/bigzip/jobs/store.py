@@ -67,7 +67,8 @@ class JobStore:
             connection.execute(update(jobs).where(jobs.c.id == identity).values(state=JobState.QUEUED))
             add_event(connection, identity, JobState.QUEUED)
             if key is not None:
-                values = {"fingerprint": key.fingerprint, "leads_to": identity}
+                expires = created // _MICROSECONDS + job.keep_seconds
+                values = {"fingerprint": key.fingerprint, "leads_to": identity, "expires": expires}
                 connection.execute(update(idempotency_keys).where(key.row()).values(values))
             return job_of(connection.execute(_kept().where(jobs.c.id == identity)).one())
 

@@ -46,6 +46,8 @@ class Caller:
     owner: str
     limits: Mapping[str, int] = field(default_factory=dict)
     """Of their token, by the names in `bigzip.database.tokens`."""
+    scopes: frozenset[Scope] = frozenset(Scope)
+    """What they may do."""
 
     def least(self, name: str, limit: int | None) -> int | None:
         """The lower of the service's limit and the token's."""
@@ -80,7 +82,7 @@ class Access:
         elif scope not in token.scopes:
             raise HTTPException(HTTPStatus.FORBIDDEN, f"This token does not allow it: that takes the scope {scope}.")
         else:
-            caller = Caller(owner=token.owner, limits=token.limits)
+            caller = Caller(owner=token.owner, limits=token.limits, scopes=token.scopes)
         request.state.owner = caller.owner
         return caller
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import bigzip
 from bigzip.server.archives import archive_routes
 from bigzip.server.downloads import download_routes
+from bigzip.server.job_downloads import job_download_routes
 from bigzip.server.jobs import job_routes
 from bigzip.server.operations import operation_routes
 from bigzip.server.problems import add_error_handlers
@@ -23,6 +24,7 @@ from bigzip.server.service import Service
 from bigzip.server.sessions import session_routes
 from bigzip.server.settings import Settings
 from bigzip.server.web.errors import show_errors_to_browsers
+from bigzip.server.web.job_routes import job_web_routes
 from bigzip.server.web.routes import web_routes
 from bigzip.server.zip_of_paths import zip_routes
 
@@ -56,13 +58,15 @@ def create_app(settings: Settings) -> FastAPI:
         archive_routes,
         download_routes,
         job_routes,
+        job_download_routes,
         zip_routes,
         session_routes,
         web_routes,
+        job_web_routes,
         operation_routes,
     ):
         app.include_router(routes(service))
-    app.state.end = service.end
+    app.state.end = service.job_events.end
     app.add_middleware(Requests, metrics=service.metrics)
     add_error_handlers(app, settings.roots)
     show_errors_to_browsers(app)

@@ -1,9 +1,8 @@
 """`/v1/archives`: manifests in, documents of archives and signed links out."""
 
-import asyncio
 import re
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -13,10 +12,10 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from bigzip.contrib.http import content_disposition
-from bigzip.database.archives import ClaimedKey, KeyInUse, NewArchive, StoredArchive, UsedKey
+from bigzip.archive import Archive
+from bigzip.database.archives import ClaimedKey, NewArchive, StoredArchive
 from bigzip.database.tokens import Scope
-from bigzip.errors import InputError, LimitExceeded
+from bigzip.jobs.records import Job
 from bigzip.server.access import Caller
 from bigzip.server.bodies import short_body
 from bigzip.server.documents import (
@@ -33,14 +32,19 @@ from bigzip.server.documents import (
     archive_document,
     moment,
 )
-from bigzip.server.downloads import signed_link
+from bigzip.server.idempotency import OnceByKey, with_fingerprint
+from bigzip.server.job_documents import JobDocument
+from bigzip.server.job_orders import JobOrders, check_name
+from bigzip.server.jobs import answer_begun
 from bigzip.server.kept import Delivery
+from bigzip.server.manifests import Order
+from bigzip.server.preferences import preferences
 from bigzip.server.service import Service
-from bigzip.server.slots import Slots
+from bigzip.server.signed_links import archive_target, signed_link
 
 _MAX_LISTED: Final = 100
-MAX_NAME: Final = 255
 _ABSENT: Final = "There is no such archive, or it has expired."
+_AS_JOB: Final = "It is built in the background, and downloaded when it is done."
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys(
     (400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503), PROBLEM
 )
@@ -51,7 +55,17 @@ def archive_routes(service: Service) -> APIRouter:
     router = APIRouter(prefix="/v1/archives", tags=["archives"], responses=_REFUSALS)
     act = _Archives(service)
     created: dict[str, Any] = {"methods": ["POST"], "status_code": HTTPStatus.CREATED}
-    router.add_api_route("", act.create, response_model=ArchiveDocument, openapi_extra=MANIFEST_BODY, **created)
+    router.add_api_route(
+        "",
+        act.create,
+        response_model=ArchiveDocument | JobDocument,
+        openapi_extra=MANIFEST_BODY,
+        responses={
+            200: {"model": JobDocument, "description": "It was built in the background, and has ended by now."},
+            202: {"model": JobDocument, "description": "It is built in the background."},
+        },
+        **created,
+    )
     router.add_api_route("", act.recent, response_model=ArchiveList)
     router.add_api_route("/preview", act.preview, methods=["POST"], response_model=Preview, openapi_extra=MANIFEST_BODY)
     router.add_api_route("/{identity}", act.one, response_model=ArchiveDocument)
@@ -69,40 +83,49 @@ class _Archives:
         self._service = service
         self._archives = service.archives
         self._store = service.archives.store
-        self._slots = Slots(service.settings.limits)
+        self._orders = JobOrders(service)
+        self._once = OnceByKey(service)
 
-    async def create(self, request: Request, response: Response) -> ArchiveDocument:
+    async def create(self, request: Request, response: Response) -> ArchiveDocument | JobDocument:
         """Make an archive of a manifest.
 
         Its entries are looked up and their data is surveyed now; its bytes are made when they are asked for. With an
-        `Idempotency-Key`, a request that is sent again makes no second archive.
+        `Idempotency-Key`, a request that is sent again makes no second archive. With `delivery` "job" or `Prefer:
+        respond-async`, and where it is very large, it is built in the background: 202, and the document of a job.
         """
         caller = await self._service.access.caller(request, Scope.ARCHIVES)
-        key = request.headers.get("idempotency-key")
-        with self._slots.taken(caller.owner):
-            if key is None:
-                archive = await self._keep(caller, await self._planned(request, caller))
-            else:
-                archive = await self._kept_once(request, caller, key)
-        request.state.archive = archive.id
-        response.headers["location"] = f"/v1/archives/{archive.id}"
-        return await self._document(request, archive)
+        with self._service.slots.taken(caller.owner):
+            made = await self._once.make(
+                request,
+                caller.owner,
+                make=partial(self._made, request, caller),
+                find=self._found,
+                fingerprint=partial(self._service.manifests.fingerprint, request),
+            )
+        if isinstance(made, Job):
+            return await answer_begun(self._service, request, response, made)
+        request.state.archive = made.id
+        response.headers["location"] = f"/v1/archives/{made.id}"
+        return await self._document(request, made)
 
     async def preview(self, request: Request) -> Preview:
         """What an archive of a manifest would be. Nothing is kept."""
         caller = await self._service.access.caller(request, Scope.ARCHIVES)
-        with self._slots.taken(caller.owner):
-            planned = await self._planned(request, caller)
-        plan = planned.delivery.plan
+        with self._service.slots.taken(caller.owner):
+            asked = await self._asked(request, caller)
+            resolved = await self._archives.resolved(asked.asked.pop(), self._service.most(caller))
+            as_job = self._is_job(asked, resolved)
+            delivery = await self._archives.planned(resolved)
+        plan = delivery.plan
         return Preview(
-            name=planned.name,
+            name=asked.name,
             entries=len(plan.entries),
             data_bytes=plan.data_bytes,
             content_length=plan.content_length,
             etag=plan.etag,
             resumable=plan.etag is not None,
-            delivery="stream",
-            delivery_reason=planned.delivery.reason,
+            delivery="job" if as_job else "stream",
+            delivery_reason=_AS_JOB if as_job else delivery.reason,
         )
 
     async def recent(
@@ -142,7 +165,7 @@ class _Archives:
             expires = min(expires, int(time.time()) + wanted.expires_in)
         filename = wanted.filename or archive.name
         check_name(filename)
-        link = await signed_link(self._service, request, archive, expires, filename)
+        link = await self._link(request, archive, expires, filename)
         return LinkDocument(download=link, expires=moment(expires))
 
     async def _own(self, request: Request, identity: str) -> StoredArchive:
@@ -155,23 +178,51 @@ class _Archives:
         request.state.archive = identity
         return archive
 
+    async def _link(self, request: Request, archive: StoredArchive, expires: int, filename: str) -> str:
+        target = archive_target(archive)
+        return await signed_link(self._service, request, target, expires=expires, filename=filename)
+
     async def _document(self, request: Request, archive: StoredArchive) -> ArchiveDocument:
-        link = await signed_link(self._service, request, archive, archive.expires, archive.name)
+        link = await self._link(request, archive, archive.expires, archive.name)
         return archive_document(archive, link)
 
-    async def _planned(self, request: Request, caller: Caller) -> "_Planned":
+    async def _asked(self, request: Request, caller: Caller) -> Order:
         order = await self._service.manifests.order(request, caller)
         check_name(order.name)
-        # What was asked for is given up once it is looked up: of a million entries, both would be in memory.
-        delivery = await self._archives.planned(order.asked.pop(), self._service.most(caller))
-        return _Planned(name=order.name, expires_in=order.expires_in, fingerprint=order.fingerprint, delivery=delivery)
+        return order
 
-    async def _keep(self, caller: Caller, planned: "_Planned", key: ClaimedKey | None = None) -> StoredArchive:
-        delivery = planned.delivery
+    async def _made(self, request: Request, caller: Caller, key: ClaimedKey | None) -> StoredArchive | Job:
+        """The archive that a manifest asks for, or the job that builds it."""
+        asked = await self._asked(request, caller)
+        archive = asked.asked.pop()
+        if asked.delivery == "auto" and preferences(request.headers.getlist("prefer")).respond_async:
+            asked = replace(asked, delivery="job")
+        if asked.delivery == "job":
+            return await self._orders.of_order(caller, asked, archive, key)
+        # What was asked for is given up once it is looked up: of a million entries, both would be in memory.
+        archive = await self._archives.resolved(archive, self._service.most(caller))
+        if self._is_job(asked, archive):
+            return await self._orders.of_order(caller, asked, archive, key)
+        delivery = await self._archives.planned(archive)
+        del archive
+        return await self._keep(caller, asked, delivery, with_fingerprint(key, asked.fingerprint))
+
+    def _is_job(self, asked: Order, resolved: Archive) -> bool:
+        """Whether an archive is built in the background."""
+        least, size = self._service.settings.jobs.from_bytes, resolved.total_size
+        is_large = 0 < least <= (size or 0)
+        return asked.delivery == "job" or (asked.delivery == "auto" and is_large)
+
+    async def _found(self, identity: str) -> StoredArchive | Job | None:
+        archive = await self._archives.in_thread(partial(self._store.get, identity))
+        return archive or await self._archives.in_thread(partial(self._service.jobs.jobs.get, identity))
+
+    async def _keep(self, caller: Caller, asked: Order, delivery: Delivery, key: ClaimedKey | None) -> StoredArchive:
         plan = delivery.plan
+        seconds = self._service.settings.archive_seconds if asked.expires_in is None else asked.expires_in
         new = NewArchive(
             owner=caller.owner,
-            name=planned.name,
+            name=asked.name,
             entries=len(plan.entries),
             data_bytes=plan.data_bytes,
             content_length=plan.content_length,
@@ -179,56 +230,6 @@ class _Archives:
             delivery=delivery.kind,
             delivery_reason=delivery.reason,
             max_streams=caller.limits.get("streams"),
-            expires=int(time.time()) + planned.expires_in,
+            expires=int(time.time()) + seconds,
         )
         return await self._archives.keep(new, plan, key)
-
-    async def _kept_once(self, request: Request, caller: Caller, key: str) -> StoredArchive:
-        """The archive that a request with an idempotency key leads to, now or before."""
-        if not 0 < len(key) <= MAX_NAME or not key.isprintable():
-            raise InputError(f"an Idempotency-Key has 1 to {MAX_NAME} printable characters")
-        in_thread = self._archives.in_thread
-        try:
-            claim = await in_thread(partial(self._store.claim_key, caller.owner, key))
-        except KeyInUse as error:
-            detail = "A request with this Idempotency-Key is under way; try again when it is done."
-            raise HTTPException(HTTPStatus.CONFLICT, detail, {"retry-after": "5"}) from error
-        if isinstance(claim, UsedKey):
-            return await self._kept_before(request, claim)
-        try:
-            planned = await self._planned(request, caller)
-            return await self._keep(caller, planned, replace(claim, fingerprint=planned.fingerprint))
-        except BaseException:
-            await asyncio.shield(in_thread(partial(self._store.release_key, claim)))
-            raise
-
-    async def _kept_before(self, request: Request, used: UsedKey) -> StoredArchive:
-        if await self._service.manifests.fingerprint(request) != used.fingerprint:
-            detail = "This Idempotency-Key was used with another manifest; take a new key."
-            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
-        archive = await self._archives.in_thread(partial(self._store.get, used.leads_to))
-        if archive is None:
-            detail = "The archive that this Idempotency-Key led to was deleted; take a new key."
-            raise HTTPException(HTTPStatus.CONFLICT, detail)
-        return archive
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Planned:
-    """An archive that is about to be kept."""
-
-    name: str
-    expires_in: int
-    fingerprint: str
-    delivery: Delivery
-
-
-def check_name(name: str) -> None:
-    """Refuse file names that archives cannot have.
-
-    Raises:
-        LimitExceeded, InputError: this is one.
-    """
-    if not 0 < len(name) <= MAX_NAME:
-        raise LimitExceeded(limit="name", allowed=MAX_NAME, actual=len(name), remedy="give a shorter file name")
-    content_disposition(name)

@@ -7,11 +7,11 @@ from typing import Final
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-_MAX_BYTES: Final = 4_096
+_SHORT_BYTES: Final = 4_096
 _SECONDS: Final = 10
 
 
-async def short_body(request: Request) -> bytes:
+async def short_body(request: Request, most_bytes: int = _SHORT_BYTES) -> bytes:
     """The body of a request, whole.
 
     Raises:
@@ -22,10 +22,9 @@ async def short_body(request: Request) -> bytes:
         async with asyncio.timeout(_SECONDS):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > _MAX_BYTES:
-                    raise HTTPException(
-                        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"This takes {_MAX_BYTES:,} bytes at most."
-                    )
+                if len(body) > most_bytes:
+                    detail = f"This takes {most_bytes:,} bytes at most."
+                    raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
     except TimeoutError as error:
         raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, "The request came too slowly.") from error
     return body

@@ -49,6 +49,7 @@ class JobsTable(BaseModel):
     slots: int | None = Field(default=None, ge=0, le=1_000)
     lease_seconds: float = Field(default=60.0, ge=1)
     seconds: int = Field(default=7 * DAY, ge=60)
+    from_bytes: int = Field(default=50_000_000_000, ge=0)
 
 
 class Configuration(BaseSettings):
@@ -159,6 +160,7 @@ def settings_of(configuration: Configuration, roots: Sequence[str] = (), *, use_
             slots=available_processors() if jobs.slots is None else jobs.slots,
             lease_seconds=jobs.lease_seconds,
             seconds=jobs.seconds,
+            from_bytes=jobs.from_bytes,
         ),
         limits=configuration.limits,
     )

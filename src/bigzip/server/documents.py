@@ -49,7 +49,7 @@ class Preview(BaseModel):
     content_length: Annotated[int | None, Field(description="Of the ZIP; null where it is not known beforehand.")]
     etag: Annotated[str | None, Field(examples=['"5a9e…"'])]
     resumable: Annotated[bool, Field(description="Whether any range of its bytes can be had.")]
-    delivery: Literal["stream"]
+    delivery: Literal["stream", "job"]
     delivery_reason: Annotated[str, Field(examples=["All lengths are known: exact length, and resumable at any byte."])]
 
 
@@ -144,7 +144,7 @@ _WHOLE: Final[dict[str, Any]] = {
     "symlinks": {"enum": ["follow", "store", "skip"]},
     "on_missing": {"enum": ["fail", "skip"]},
     "comment": {"type": "string"},
-    "delivery": {"enum": ["auto", "stream"]},
+    "delivery": {"enum": ["auto", "stream", "job"]},
     "expires_in": {"type": "integer", "minimum": 1, "description": "Seconds that the archive and its links live."},
 }
 _EXAMPLE: Final = {

@@ -11,8 +11,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from bigzip.contrib.http import Answer
-from bigzip.contrib.starlette import ABORT_EXTENSION, Ending, ZipResponse
-from bigzip.planned import Plan
+from bigzip.contrib.starlette import ABORT_EXTENSION, Downloadable, Ending, ZipResponse
 from bigzip.server.crowding import TooManyAtOnce
 from bigzip.server.limits import Limits
 from bigzip.server.patience import Patience, Verdict
@@ -59,10 +58,11 @@ class Download(ZipResponse):
 
     Args:
         request: what is answered; its state's `owner` is who owns the archive.
-        plan: the archive.
+        plan: the archive, by its plan or as it is.
         filename: the name that the client is told to save it under.
         streams: where it is counted.
         limits: what the client must take.
+        deflates: whether it is compressed on its way.
         most_of_owner: how many downloads this owner may have, where that is less than for others.
         on_abort: as in `ZipResponse`.
         on_end: called once when bytes of the archive were to be sent and all is over, whatever happened.
@@ -71,11 +71,12 @@ class Download(ZipResponse):
     def __init__(
         self,
         request: Request,
-        plan: Plan,
+        plan: Downloadable,
         filename: str,
         *,
         streams: Streams,
         limits: Limits,
+        deflates: bool = False,
         most_of_owner: int | None = None,
         on_abort: Callable[[], None] | None = None,
         on_end: Callable[[Outcome], None] | None = None,
@@ -83,6 +84,7 @@ class Download(ZipResponse):
         super().__init__(request, plan, filename, on_abort=on_abort)
         self._streams = streams
         self._limits = limits
+        self._deflates = deflates
         self._owner: str = getattr(request.state, "owner", "local")
         self._most_of_owner = most_of_owner
         self._on_end = on_end
@@ -94,11 +96,9 @@ class Download(ZipResponse):
             await super().respond(answered, scope, receive, send)
             return
         with ExitStack() as stack:
-            deflates = self._plan.encoding.compresses()
             try:
-                stack.enter_context(
-                    self._streams.admit(self._owner, deflates=deflates, most_of_owner=self._most_of_owner)
-                )
+                admitted = self._streams.admit(self._owner, deflates=self._deflates, most_of_owner=self._most_of_owner)
+                stack.enter_context(admitted)
             except TooManyAtOnce as error:
                 await error.response()(scope, receive, send)
                 return

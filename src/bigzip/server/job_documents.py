@@ -5,8 +5,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field
 
-from bigzip.jobs.records import Job, Problem
+from bigzip.jobs.records import Event, Job, Problem
 from bigzip.jobs.states import JobState
+from bigzip.server.built import quoted
 from bigzip.server.documents import MANIFEST_BODY, moment
 from bigzip.sources.roots import Roots
 
@@ -45,7 +46,13 @@ class JobLinks(BaseModel):
 
     self: str
     events: Annotated[str, Field(description="Server-sent events: what happens to the job.")]
-    download: Annotated[str | None, Field(description="The archive; null until the job is done.")]
+    download: Annotated[
+        str | None,
+        Field(
+            description="Null until the job is done. Signed: whoever has it gets the archive until it expires, without"
+            " a token."
+        ),
+    ]
 
 
 class JobDocument(BaseModel):
@@ -61,7 +68,9 @@ class JobDocument(BaseModel):
     bytes_written: Annotated[int, Field(description="Of the archive, made by workers.")]
     bytes_copied: Annotated[int, Field(description="Of the archive, copied by the store itself.")]
     content_length: Annotated[int | None, Field(description="Of the ZIP; null until it is done.")]
+    etag: Annotated[str | None, Field(description="Of the ZIP, likewise.", examples=['"5a9e…"'])]
     problem: JobProblem | None
+    last_event: Annotated[int, Field(description="To be told of later events alone: `after` of its events.")]
     links: JobLinks
 
 
@@ -72,8 +81,14 @@ class JobList(BaseModel):
     next: Annotated[str | None, Field(description="What to give as `before` for more; null at the end.")]
 
 
-def job_document(job: Job, roots: Roots) -> JobDocument:
-    """What is said of a job."""
+def job_document(job: Job, roots: Roots, download: str | None = None) -> JobDocument:
+    """What is said of a job.
+
+    Args:
+        job: how it is.
+        roots: what is served.
+        download: a signed link to its archive; without one, owners find it with their token.
+    """
     percent = None
     if job.data_bytes is not None:
         percent = _PERCENT * job.data_bytes_done // job.data_bytes if job.data_bytes else 0
@@ -91,13 +106,23 @@ def job_document(job: Job, roots: Roots) -> JobDocument:
         bytes_written=job.bytes_written,
         bytes_copied=job.bytes_copied,
         content_length=job.archive_size,
+        etag=None if job.archive_etag is None else quoted(job.archive_etag),
         problem=None if job.problem is None else job_problem(job.problem, roots),
+        last_event=job.last_event,
         links=JobLinks(
             self=place,
             events=f"{place}/events",
-            download=f"{place}/download" if job.state is JobState.DONE else None,
+            download=(download or f"{place}/download") if job.state is JobState.DONE else None,
         ),
     )
+
+
+def event_data(event: Event, roots: Roots) -> dict[str, Any]:
+    """What outsiders are told of something that happened to a job."""
+    told = dict(event.data)
+    if told.get("problem") is not None:
+        told["problem"] = job_problem(told["problem"], roots).model_dump()
+    return told
 
 
 def job_problem(problem: Problem, roots: Roots) -> JobProblem:

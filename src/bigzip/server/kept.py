@@ -80,19 +80,21 @@ class KeptArchives:
         """What `act` returns; it may wait for the database."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, act)
 
-    async def planned(self, archive: Archive, most: Most) -> Delivery:
-        """The plan of an archive, surveyed as far as the settings allow.
+    async def resolved(self, archive: Archive, most: Most) -> Archive:
+        """An archive with its entries looked up.
 
         Raises:
             PlanRefused: entries cannot be archived.
             LimitExceeded: it has more than `most`.
         """
-        loop = asyncio.get_running_loop()
-        resolved = await loop.run_in_executor(self._looks, archive.resolve)
-        del archive
+        resolved = await asyncio.get_running_loop().run_in_executor(self._looks, archive.resolve)
         most.check(resolved.count, resolved.total_size)
+        return resolved
+
+    async def planned(self, resolved: Archive) -> Delivery:
+        """The plan of an archive that was looked up, surveyed as far as the settings allow."""
         # Whoever looked at a preview asks for the same right after.
-        key = await loop.run_in_executor(self._looks, resolved.identity)
+        key = await asyncio.get_running_loop().run_in_executor(self._looks, resolved.identity)
         plan = await self._previewed.get_or_make(key, lambda: self._surveyed(resolved))
         assert plan is not None
         return Delivery(plan=plan, reason=self._reason(plan))

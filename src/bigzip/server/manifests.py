@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -28,7 +28,7 @@ _THREADS: Final = 16
 _MAX_LINE: Final = 1 << 20
 _OPTIONS: Final = {"delivery": str, "expires_in": int}
 _NOTHING: Final[Mapping[str, type]] = {}
-_DELIVERIES: Final = ("auto", "stream")
+_DELIVERIES: Final = ("auto", "stream", "job")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +38,9 @@ class Order:
     name: str
     asked: list[Archive]
     """The one archive, for whoever takes it out."""
-    expires_in: int
-    """Seconds."""
+    delivery: Literal["auto", "stream", "job"]
+    expires_in: int | None
+    """Seconds; None where nothing is said."""
     more: dict[str, Any]
     """The further options that were looked for."""
     fingerprint: str
@@ -56,28 +57,19 @@ class ManifestReader:
         """Held while a document is in memory, which takes up to fifty times its size."""
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bigzip manifests")
 
-    async def order(
-        self,
-        request: Request,
-        caller: Caller,
-        *,
-        also: Mapping[str, type] = _NOTHING,
-        default_seconds: int | None = None,
-    ) -> Order:
+    async def order(self, request: Request, caller: Caller, *, also: Mapping[str, type] = _NOTHING) -> Order:
         """What the manifest in a request's body asks for.
 
         Args:
             request: with the manifest.
             caller: who asks.
             also: further options, with their types.
-            default_seconds: for `expires_in`.
 
         Raises:
             InputError: it asks for what cannot be.
             HTTPException: 408, 413 or 415.
         """
-        seconds = self._settings.archive_seconds if default_seconds is None else default_seconds
-        read = partial(self._read, self._body(request), caller, also, seconds)
+        read = partial(self._read, self._body(request), caller, also)
         return await asyncio.get_running_loop().run_in_executor(self._threads, read)
 
     async def fingerprint(self, request: Request) -> str:
@@ -102,24 +94,22 @@ class ManifestReader:
             max_seconds=limits.manifest_seconds,
         )
 
-    def _read(self, body: "_Body", caller: Caller, also: Mapping[str, type], seconds: int) -> Order:
+    def _read(self, body: "_Body", caller: Caller, also: Mapping[str, type]) -> Order:
         options = {**_OPTIONS, **also}
         if not body.is_document:
-            return self._order(read_manifest(_only_lines(iter(body)), also=options), body, caller, also, seconds)
+            return self._order(read_manifest(_only_lines(iter(body)), also=options), body, caller, also)
         text = body.whole()
         with self._documents:
-            return self._order(read_manifest([text], also=options), body, caller, also, seconds)
+            return self._order(read_manifest([text], also=options), body, caller, also)
 
-    def _order(
-        self, manifest: Manifest, body: "_Body", caller: Caller, also: Mapping[str, type], seconds: int
-    ) -> Order:
+    def _order(self, manifest: Manifest, body: "_Body", caller: Caller, also: Mapping[str, type]) -> Order:
         options = dict(manifest.options)
         more = {name: options.pop(name) for name in also if name in options}
         delivery = options.pop("delivery", "auto")
         if delivery not in _DELIVERIES:
-            raise ManifestError("delivery", f"{delivery!r} cannot be: this service knows {' and '.join(_DELIVERIES)}")
-        expires_in = options.pop("expires_in", seconds)
-        if not 1 <= expires_in <= self._settings.max_archive_seconds:
+            raise ManifestError("delivery", f"{delivery!r} cannot be: this service knows {', '.join(_DELIVERIES)}")
+        expires_in = options.pop("expires_in", None)
+        if expires_in is not None and not 1 <= expires_in <= self._settings.max_archive_seconds:
             raise LimitExceeded(
                 limit="max_archive_seconds",
                 allowed=self._settings.max_archive_seconds,
@@ -136,7 +126,12 @@ class ManifestReader:
         checked = Manifest(options={}, entries=map(self._checked, manifest.entries))
         add_manifest(archive, checked)
         return Order(
-            name=archive.name, asked=[archive], expires_in=expires_in, more=more, fingerprint=body.fingerprint()
+            name=archive.name,
+            asked=[archive],
+            delivery=delivery,
+            expires_in=expires_in,
+            more=more,
+            fingerprint=body.fingerprint(),
         )
 
     def _checked(self, entry: tuple[str, Any]) -> tuple[str, Any]:

@@ -1,13 +1,22 @@
 """What is measured of one running service, for Prometheus; docs/operations.md says what each figure means."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http import HTTPMethod
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from bigzip.jobs.states import JobState
 from bigzip.progress import Progress, ProgressCallback
 from bigzip.server.streams import Streams
 
@@ -50,6 +59,7 @@ class Metrics:
             "bigzip_survey_bytes", "Bytes of data read before archives were begun.", registry=registry
         )
         index = Counter("bigzip_index_lookups", "Files that the index was asked about.", ["result"], registry=registry)
+        self._jobs = Gauge("bigzip_jobs", "Jobs in the database, by their state.", ["state"], registry=registry)
         self._index_hits = index.labels("hit")
         self._index_misses = index.labels("miss")
 
@@ -78,6 +88,11 @@ class Metrics:
         """Count what the index was asked."""
         self._index_hits.inc(hits)
         self._index_misses.inc(misses)
+
+    def have_jobs(self, counts: Mapping[JobState, int]) -> None:
+        """Note how many jobs there are in each state."""
+        for state, count in counts.items():
+            self._jobs.labels(state).set(count)
 
     def text(self) -> bytes:
         """All figures as they are now, in Prometheus's text format."""

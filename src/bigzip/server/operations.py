@@ -1,15 +1,18 @@
 """`/healthz`, `/readyz` and `/metrics`: for whoever runs the service."""
 
+import logging
 from http import HTTPStatus
 from typing import Final
 
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse, Response
 
 from bigzip.database.tokens import Scope
 from bigzip.server.service import Service
 
+_log = logging.getLogger("bigzip")
 _NOT_KEPT: Final = {"cache-control": "no-store"}
 
 
@@ -34,6 +37,10 @@ def operation_routes(service: Service) -> APIRouter:
     async def metrics(request: Request) -> Response:
         """The service's figures, in Prometheus's text format."""
         await service.access.caller(request, Scope.METRICS)
+        try:
+            service.metrics.have_jobs(await service.archives.in_thread(service.jobs.jobs.counts))
+        except SQLAlchemyError as error:  # the other figures are wanted most when the database does not answer
+            _log.warning("jobs could not be counted: %s", error)
         return Response(service.metrics.text(), headers=_NOT_KEPT | {"content-type": CONTENT_TYPE_PLAIN_0_0_4})
 
     return router

@@ -78,7 +78,7 @@ class Planner:
                 self._metrics.plans_reused.inc()
                 most.check(len(begun.table), begun.data_bytes)
                 return begun
-        resolved = await self.in_thread(wanted.paths, self._archive(wanted, most).resolve)
+        resolved = await self.in_thread(wanted.paths, self.archive(wanted, most).resolve)
         most.check(resolved.count, resolved.total_size)
         key = await self.in_thread(wanted.paths, resolved.identity)
         self._plans.answered(wanted, key)
@@ -94,11 +94,8 @@ class Planner:
         is_remote = any(map(self._settings.roots.is_remote, paths))
         return await asyncio.get_running_loop().run_in_executor(self._remote if is_remote else self._local, act)
 
-    def forget(self, plan: Plan) -> None:
-        """Keep a plan no longer, for it failed."""
-        self._plans.forget(plan)
-
-    def _archive(self, wanted: Wanted, most: Most) -> Archive:
+    def archive(self, wanted: Wanted, most: Most) -> Archive:
+        """What a request asks for, not looked up yet."""
         archive = Archive(
             method=wanted.method,
             level=wanted.level,
@@ -112,6 +109,10 @@ class Planner:
         for path in wanted.paths:
             archive.add(path or ".", path)
         return archive
+
+    def forget(self, plan: Plan) -> None:
+        """Keep a plan no longer, for it failed."""
+        self._plans.forget(plan)
 
     async def _new_plan(self, resolved: Archive, key: str, wanted: Wanted, http_method: str) -> Plan:
         limit = self._settings.survey_limit

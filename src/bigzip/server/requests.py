@@ -55,6 +55,7 @@ class _Exchange:
             "seconds": round(seconds, 6),
             "owner": state.get("owner"),
             "archive": state.get("archive"),
+            "job": state.get("job"),
             "outcome": state.get("outcome"),
         }
         return {name: printable(value) if isinstance(value, str) else value for name, value in fields.items()}
@@ -140,7 +141,7 @@ class Requests:
 
 def _line(fields: dict[str, Any]) -> str:
     """The fields as a person reads them."""
-    told = [f"{name} {fields[name]}" for name in ("outcome", "owner", "archive") if fields[name] is not None]
+    told = [f"{name} {fields[name]}" for name in ("outcome", "owner", "archive", "job") if fields[name] is not None]
     return (
         f'{fields["client"]} - "{fields["method"]} {fields["path"]} HTTP/{fields["http_version"]}" {fields["status"]} '
         f"{fields['bytes']} bytes, {fields['seconds']:.3f} s, {', '.join([*told, 'request ' + fields['request_id']])}"

@@ -1,10 +1,10 @@
 """What every route of the service works with."""
 
-import asyncio
 from collections.abc import Callable
 
 from starlette.requests import Request
 
+from bigzip.contrib.starlette import Downloadable
 from bigzip.database.archives import ArchiveStore
 from bigzip.database.engine import open_database
 from bigzip.database.tokens import TokenStore
@@ -12,12 +12,14 @@ from bigzip.planned import Plan
 from bigzip.server.access import Access, Caller
 from bigzip.server.counted_index import CountedIndex
 from bigzip.server.download import Download, Outcome
+from bigzip.server.job_events import JobEvents
 from bigzip.server.kept import KeptArchives
 from bigzip.server.manifests import ManifestReader
 from bigzip.server.metrics import Metrics
 from bigzip.server.planning import Most, Planner
 from bigzip.server.readiness import Check, Readiness, root_checks
 from bigzip.server.settings import Settings
+from bigzip.server.slots import Slots
 from bigzip.server.streams import Streams
 from bigzip.server.working import job_service
 
@@ -32,6 +34,7 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.streams = Streams(settings.limits)
+        self.slots = Slots(settings.limits)
         self.metrics = Metrics(self.streams)
         engine = open_database(settings.database)
         index = None if settings.index is None else CountedIndex(settings.index, self.metrics.looked_up)
@@ -40,7 +43,7 @@ class Service:
         self.manifests = ManifestReader(settings, index)
         self.archives = KeptArchives(settings, ArchiveStore(engine), index, self.metrics)
         self.jobs = job_service(settings, engine)
-        self._ending = asyncio.Event()
+        self.job_events = JobEvents(self.jobs.jobs, self.archives.in_thread)
         self.checks: dict[str, Check] = root_checks(settings, self.planner)
         """What must do for the service to be ready, by name."""
         self.checks["database"] = self.archives.check
@@ -51,18 +54,6 @@ class Service:
         limits = self.settings.limits
         return Most(caller.least("entries", limits.entries), caller.least("archive_bytes", limits.archive_bytes))
 
-    def end(self) -> None:
-        """Have what waits for something to happen end now: the service does."""
-        self._ending.set()
-
-    async def ending(self, seconds: float) -> bool:
-        """Whether the service ends within so many seconds; returns as soon as it does."""
-        try:
-            await asyncio.wait_for(self._ending.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
-
     def is_secure(self, request: Request) -> bool:
         """Whether the client came by HTTPS."""
         public = self.settings.public_url
@@ -71,7 +62,7 @@ class Service:
     def download(
         self,
         request: Request,
-        plan: Plan,
+        plan: Downloadable,
         filename: str,
         *,
         most_of_owner: int | None = None,
@@ -85,6 +76,7 @@ class Service:
             filename,
             streams=self.streams,
             limits=self.settings.limits,
+            deflates=isinstance(plan, Plan) and plan.encoding.compresses(),
             most_of_owner=most_of_owner,
             on_abort=on_abort,
             on_end=on_end,

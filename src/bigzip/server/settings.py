@@ -43,6 +43,8 @@ class Jobs:
     """After which the work of a worker that says nothing any more is taken over."""
     seconds: int = 7 * DAY
     """How long an archive that a job built is kept."""
+    from_bytes: int = 50_000_000_000
+    """From so much data on, what may be delivered in any way is built by a job; 0 for never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from bigzip.jobs.states import JobState
 from bigzip.server.web.links import page_link, shown, why_no_field, zip_link
 from bigzip.server.web.listing import Item, Listing
 from bigzip.server.web.search import MOST_HITS, Hits, Stop
@@ -27,11 +28,23 @@ _STOPS: Final = {
     Stop.TIME: "The search ended early, after {looked_at} names: it would have taken long. "
     "Search in a folder further down.",
 }
+STATES: Final = {
+    JobState.QUEUED: "Waiting",
+    JobState.SURVEYING: "Looking up",
+    JobState.BUILDING: "Building",
+    JobState.FINALIZING: "Finishing",
+    JobState.DONE: "Ready",
+    JobState.FAILED: "Failed",
+    JobState.CANCELLED: "Cancelled",
+    JobState.EXPIRED: "Expired",
+}
+"""What the states of jobs are called."""
 _ADVICE: Final = {
     400: "The address asks for something that cannot be done.",
     401: "Sign in to see this.",
     403: "This link or token does not reach that far. Links end when their time is over, or when they are withdrawn.",
     404: "It may have been moved or deleted, or the address has a mistake in it.",
+    409: "It has come to something else meanwhile. Look at it again.",
     410: "It was there, and has been withdrawn.",
     422: "Something that was asked for cannot be put into a ZIP.",
     429: "There is too much going on at the moment. Wait a little, and try again.",
@@ -47,6 +60,8 @@ class Visitor:
     """Whether there is a session that can be ended."""
     longest_seconds: int
     """For which their archives can be kept."""
+    may_have_jobs: bool
+    """Whether they may have archives built in the background."""
 
 
 def _icon(name: str) -> Markup:
@@ -107,6 +122,17 @@ def error_page(status: int, title: str, detail: str) -> str:
     return environment.get_template("error.html").render(values)
 
 
+def of_visitor(visitor: Visitor) -> dict[str, Any]:
+    """What the top and the panels of every page with scripts take."""
+    return {
+        "signed_in": visitor.is_signed_in,
+        "may_have_jobs": visitor.may_have_jobs,
+        "states": STATES,
+        "expiries": [(seconds, text) for seconds, text in _EXPIRIES if seconds <= visitor.longest_seconds],
+        "modules": _MODULES,
+    }
+
+
 def _files(*, root: str, path: str, visitor: Visitor, rows: list[dict[str, Any]], **more: Any) -> str:
     here = [shown(name) for name in (root, *filter(None, path.split("/")))]
     components = path.split("/") if path else []
@@ -122,9 +148,7 @@ def _files(*, root: str, path: str, visitor: Visitor, rows: list[dict[str, Any]]
         "zip_smaller": zip_link(path, "auto"),
         "rows": rows,
         "is_empty": not rows,
-        "signed_in": visitor.is_signed_in,
-        "expiries": [(seconds, text) for seconds, text in _EXPIRIES if seconds <= visitor.longest_seconds],
-        "modules": _MODULES,
+        **of_visitor(visitor),
         "search": "",
         "warning": "",
         "whole": None,

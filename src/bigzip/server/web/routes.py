@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from starlette.responses import HTMLResponse, Response
 
 from bigzip.database.tokens import Scope
-from bigzip.server.access import LOCAL_OWNER
+from bigzip.server.access import LOCAL_OWNER, Caller
 from bigzip.server.paths import requested_paths
 from bigzip.server.service import Service
 from bigzip.server.settings import Settings
@@ -42,13 +42,13 @@ def web_routes(service: Service) -> APIRouter:
         cursor: Annotated[str, Query(max_length=4096)] = "",
         search: Annotated[str, Query(max_length=200)] = "",
     ) -> Response:
-        await service.access.caller(request, Scope.FILES)
+        caller = await service.access.caller(request, Scope.FILES)
         path = requested_paths(request)[0].rstrip("/")
         if search.strip():
             hits = await in_thread([path], partial(search_names, settings, path, search))
-            return HTMLResponse(page.search_page(hits, _visitor(request, settings)), headers=HEADERS)
+            return HTMLResponse(page.search_page(hits, visitor_of(caller, settings)), headers=HEADERS)
         listing = await in_thread([path], partial(list_directory, settings, path, number, cursor))
-        return HTMLResponse(page.directory_page(listing, _visitor(request, settings)), headers=HEADERS)
+        return HTMLResponse(page.directory_page(listing, visitor_of(caller, settings)), headers=HEADERS)
 
     @router.api_route("/login", methods=["GET", "HEAD"], response_class=HTMLResponse)
     async def login_page(
@@ -71,5 +71,10 @@ def web_routes(service: Service) -> APIRouter:
     return router
 
 
-def _visitor(request: Request, settings: Settings) -> page.Visitor:
-    return page.Visitor(is_signed_in=request.state.owner != LOCAL_OWNER, longest_seconds=settings.max_archive_seconds)
+def visitor_of(caller: Caller, settings: Settings) -> page.Visitor:
+    """Who looks at a page, as that shows it."""
+    return page.Visitor(
+        is_signed_in=caller.owner != LOCAL_OWNER,
+        longest_seconds=settings.max_archive_seconds,
+        may_have_jobs=Scope.ARCHIVES in caller.scopes,
+    )

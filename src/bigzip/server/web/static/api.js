@@ -44,7 +44,7 @@ export async function ask(method, path, { body } = {}) {
 }
 
 /** The body that asks for an archive of paths. Paths end in a slash where they are directories; "." is everything. */
-export function manifest(paths, { method, name, expiresIn } = {}) {
+export function manifest(paths, { method, name, expiresIn, delivery } = {}) {
   const above = commonFolder(paths);
   const entries = paths.map((path) => {
     const bare = path.replace(/\/$/, "");
@@ -55,6 +55,7 @@ export function manifest(paths, { method, name, expiresIn } = {}) {
     method: method ?? "store",
     collisions: "rename",
     ...(expiresIn && { expires_in: expiresIn }),
+    ...(delivery && { delivery }),
     entries,
   };
 }

@@ -2,6 +2,7 @@
 
 import { startArchives } from "./archives.js";
 import { startBar } from "./bar.js";
+import { Jobs } from "./jobs.js";
 import { startList } from "./list.js";
 import { Selection } from "./selection.js";
 import { Share } from "./share.js";
@@ -10,7 +11,7 @@ import { byId } from "./text.js";
 const selection = new Selection();
 const share = new Share();
 startList(selection);
-startBar(selection, share);
+startBar(selection, share, new Jobs());
 startArchives(share);
 
 document.addEventListener("keydown", (event) => {

@@ -9,8 +9,9 @@ const KEPT_SECONDS = 86400;
 const LONGEST_URL = 8000;
 const METHOD = "bigzip.method";
 
-export function startBar(selection, share) {
+export function startBar(selection, share, jobs) {
   const bar = byId("bar");
+  if (!bar) return;
   const list = byId("list");
   const methods = [...bar.querySelectorAll('input[name="how"]')];
   let timer = 0;
@@ -18,7 +19,7 @@ export function startBar(selection, share) {
   let isStale = false;
 
   const method = () => methods.find((one) => one.checked).value;
-  const wanted = () => manifest(selection.paths, { method: method() });
+  const wanted = (more) => manifest(selection.paths, { method: method(), ...more });
 
   function show() {
     bar.hidden = selection.count === 0;
@@ -54,6 +55,7 @@ export function startBar(selection, share) {
       byId("fact-zip").replaceChildren(...(exact === null ? ["not known yet"] : [size(exact)]));
       if (exact >= 1000) byId("fact-zip").append(element("small", {}, counted(exact, "byte", "bytes")));
       how.textContent = facts.delivery_reason;
+      recommend(facts.delivery === "job");
       how.classList.remove("is-error");
     } catch (error) {
       if (isStale) return;
@@ -65,12 +67,32 @@ export function startBar(selection, share) {
     byId("bar-facts").classList.remove("is-busy");
   }
 
+  // What is very large is better built first: a download of it would take hours, on this connection.
+  function recommend(isJob) {
+    byId("build-ticked")?.classList.toggle("primary", isJob);
+    byId("download-ticked").classList.toggle("primary", !isJob || !byId("build-ticked"));
+  }
+
+  async function build(button) {
+    if (button.getAttribute("aria-busy") === "true") return;
+    button.setAttribute("aria-busy", "true");
+    try {
+      const job = await ask("POST", "/v1/jobs", { body: wanted() });
+      jobs.add(job);
+      say(`${job.name} is being built. It goes on when this page is closed.`);
+    } catch (error) {
+      sayProblem(error);
+    } finally {
+      button.removeAttribute("aria-busy");
+    }
+  }
+
   async function download() {
     const button = byId("download-ticked");
     if (button.getAttribute("aria-busy") === "true") return;
     button.setAttribute("aria-busy", "true");
     try {
-      const made = await ask("POST", "/v1/archives", { body: { ...wanted(), expires_in: KEPT_SECONDS } });
+      const made = await ask("POST", "/v1/archives", { body: wanted({ expiresIn: KEPT_SECONDS, delivery: "stream" }) });
       location.assign(made.links.download);
       say(`${made.name} is on its way. Archives shows how far it got.`);
     } catch (error) {
@@ -95,6 +117,7 @@ export function startBar(selection, share) {
     list?.focus();
   });
   byId("download-ticked").addEventListener("click", download);
+  byId("build-ticked")?.addEventListener("click", (event) => build(event.currentTarget));
   byId("files")?.addEventListener("submit", (event) => {
     event.preventDefault();
     download();

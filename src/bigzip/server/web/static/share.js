@@ -28,7 +28,7 @@ export class Share {
     const what = paths[0] === "." ? "everything" : paths.length === 1 ? paths[0] : counted(paths.length, "item", "items");
     this.#open(archiveName(paths), Infinity, `A ZIP of ${what}. Whoever has the link can download it, without signing in.`,
       async (name, expiresIn) => {
-        const made = await ask("POST", "/v1/archives", { body: manifest(paths, { method, name, expiresIn }) });
+        const made = await ask("POST", "/v1/archives", { body: manifest(paths, { method, name, expiresIn, delivery: "stream" }) });
         return { link: made.links.download, expires: made.expires };
       });
   }
