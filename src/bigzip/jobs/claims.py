@@ -7,8 +7,9 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Row, exists, func, select, update
 
 from bigzip.database.schema import job_bundles, jobs
+from bigzip.jobs.clock import lives, now
 from bigzip.jobs.records import BuildWork, Claim, CleanupWork, FinishWork, SurveyWork, Work
-from bigzip.jobs.rows import BUNDLE_COLUMNS, DONE, RUNNING, add_event, bundle_of, job_of, lives, now, problem_text
+from bigzip.jobs.rows import BUNDLE_COLUMNS, DONE, RUNNING, add_event, bundle_of, job_of, problem_text
 from bigzip.jobs.states import ACTIVE, JobState
 from bigzip.jobs.store import ends
 

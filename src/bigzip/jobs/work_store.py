@@ -11,6 +11,7 @@ from bigzip.database.schema import job_bundles, job_pieces, jobs
 from bigzip.errors import BigZipError
 from bigzip.jobs.assembly import BundleKind, PlannedBundle
 from bigzip.jobs.claims import Asker, claim_work
+from bigzip.jobs.clock import lives, now
 from bigzip.jobs.records import (
     ArchiveResult,
     BuildWork,
@@ -28,8 +29,6 @@ from bigzip.jobs.rows import (
     add_event,
     bundle_of,
     job_of,
-    lives,
-    now,
     parts_text,
     problem_text,
 )
