@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import httpcore
 from sqlalchemy.exc import SQLAlchemyError
 
-from bigzip.errors import BigZipError
+from bigzip.errors import BigZipError, SourceMissing
 from bigzip.jobs.outbox import Delivery, EventState, Outbox, Step
 from bigzip.jobs.records import Job
 from bigzip.jobs.webhooks import WebhookSettings
@@ -29,7 +29,6 @@ _ANSWER_BYTES: Final = 4_096
 """That are read of an answer, so that a receiver may end it in an orderly way."""
 _FORGET_EACH_SECONDS: Final = 3_600.0
 _FAILURES: Final = (
-    BigZipError,
     httpcore.NetworkError,
     httpcore.TimeoutException,
     httpcore.ProtocolError,
@@ -85,6 +84,11 @@ class Sender:
             _tell(delivery, problem, step)
         return True
 
+    def send_due(self) -> None:
+        """Send all that is due now; what fails is due later."""
+        while self._settings.keys and self.send_next():
+            pass
+
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
@@ -106,11 +110,17 @@ class Sender:
             self._outbox.forget_old()
 
     def _attempt(self, delivery: Delivery, deadline: float) -> tuple[int | None, str]:
-        """The status of the answer, if there was one; and what is said of it in the log."""
+        """The status of the answer, if there was one; and what is said of it in the log.
+
+        Which is never the URL: it is as good as a password with some receivers.
+        """
         try:
             status = self._post(delivery, deadline)
+        except SourceMissing:
+            return None, "its name leads nowhere, or to an address outside jobs.webhooks.networks"
+        except BigZipError as error:
+            return None, str(error)
         except _FAILURES as error:
-            # Not what it says: a URL is as good as a password with some receivers.
             return None, type(error).__name__
         except Exception:
             _log.exception("webhook of job %s", delivery.job_id)

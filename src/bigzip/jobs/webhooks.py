@@ -16,8 +16,8 @@ from bigzip.sources.url import HTTP_SCHEMES, Url, is_beneath, parse_url
 
 MAX_URL: Final = 1_000
 """Characters."""
-_SECRET_PREFIX: Final = "whsec_"
-_SECRET_BYTES: Final = range(24, 65)
+_PREFIX: Final = "whsec_"
+_KEY_BYTES: Final = range(24, 65)
 """As Standard Webhooks 1.0.0 has it, signature scheme."""
 
 
@@ -100,13 +100,13 @@ def _parsed(url: str, what: str) -> Url:
 
 
 def _key(number: int, secret: str) -> Webhook:
-    wrong = f"jobs.webhooks.secrets: number {number} is not {_SECRET_PREFIX} and the base64 of 24 to 64 bytes"
-    if not secret.startswith(_SECRET_PREFIX):
+    wrong = f"jobs.webhooks.secrets: number {number} is not {_PREFIX} and the base64 of 24 to 64 bytes"
+    if not secret.startswith(_PREFIX):
         raise InputError(wrong)
     try:
-        key = base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
+        key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
     except (binascii.Error, ValueError):
         raise InputError(wrong) from None
-    if len(key) not in _SECRET_BYTES:
+    if len(key) not in _KEY_BYTES:
         raise InputError(wrong)
     return Webhook(key)

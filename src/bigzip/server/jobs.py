@@ -35,7 +35,7 @@ from bigzip.server.slots import Slots
 
 _MAX_LISTED: Final = 100
 _ABSENT: Final = "There is no such job."
-_OPTIONS: Final = {"priority": int, "key": str, "overwrite": bool}
+_OPTIONS: Final = {"priority": int, "key": str, "overwrite": bool, "webhook": str}
 _MAX_PRIORITY: Final = 100
 _POLL_SECONDS: Final = 1.0
 _HEARTBEAT_SECONDS: Final = 15.0

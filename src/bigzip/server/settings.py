@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Final
 
+from bigzip.jobs.webhooks import WebhookSettings
 from bigzip.server.limits import Limits
 from bigzip.server.links import KeyFile, LinkKeys, new_keys
 from bigzip.sources.connections import Connections
@@ -43,6 +44,8 @@ class Jobs:
     """After which the work of a worker that says nothing any more is taken over."""
     seconds: int = 7 * DAY
     """How long an archive that a job built is kept."""
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
+    """Who may be told of a job's end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
