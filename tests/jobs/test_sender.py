@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -69,10 +70,7 @@ class Senders:
     def make(self, describe: Callable[[Job], Any] = document, **options: Any) -> Sender:
         told: dict[str, Any] = {"allow": [self._receiver.origin], "networks": [LOOPBACK], "secrets": [secret(1)]}
         further = {name: options.pop(name) for name in ("timeout_seconds", "tls") if name in options}
-        settings = WebhookSettings.of(**(told | options))
-        for name, value in further.items():
-            object.__setattr__(settings, name, value)
-        return Sender(self.outbox, settings, describe)
+        return Sender(self.outbox, replace(WebhookSettings.of(**(told | options)), **further), describe)
 
 
 @pytest.fixture

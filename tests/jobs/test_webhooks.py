@@ -84,12 +84,12 @@ def test_secret_of_such_size_is_a_key(size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [secret(1, 23), secret(1, 65), secret(1).removeprefix("whsec_"), "whsec_ä", f"{secret(1)}!", "whsec_", ""]
+    "wrong", [secret(1, 23), secret(1, 65), secret(1).removeprefix("whsec_"), "whsec_ä", f"{secret(1)}!", "whsec_"]
 )
 def test_secret_that_is_none_is_refused_and_not_shown(wrong: str) -> None:
     with pytest.raises(InputError, match="number 2") as refused:
         settings(secrets=[secret(1), wrong])
-    assert not wrong or wrong not in str(refused.value)
+    assert wrong == "whsec_" or wrong not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,10 @@ def create(
         str | None,
         typer.Option("--keep", metavar="TIME", help="How long the archive is kept: 90d, 12h; by default 7d."),
     ] = None,
+    webhook: Annotated[
+        str | None,
+        typer.Option("--webhook", metavar="URL", help="Told when the job ends; one that [jobs.webhooks] allows."),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch it until it is done.")] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace what is at KEY.")] = False,
     quiet: Quiet = False,
@@ -126,6 +130,7 @@ def create(
             overwrite=force,
             priority=priority,
             keep_seconds=seconds,
+            webhook=webhook,
         )
         job = service.create(archive, order)
         if not wait:
