@@ -1,35 +1,20 @@
 """What the database sees to: one event for each end of a job, in the same transaction, for one sender at a time."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
 
-from bigzip.database.engine import open_database
 from bigzip.database.schema import webhook_outbox
 from bigzip.jobs.outbox import RETRY_SECONDS, EventState, Outbox, Step, enqueue, step_after
 from bigzip.jobs.records import SurveyWork
 from bigzip.jobs.states import JobState
 from bigzip.jobs.work_store import WorkStore
-from tests.database.postgresql import PostgreSQL
 
 from .events import cancelled, new_job, only_event, pass_time
 
 URL = "https://hooks.example.org/a"
 LEASE = 60.0
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    place = str(tmp_path / "service.sqlite")
-    if request.param == "postgresql":
-        server: PostgreSQL = request.getfixturevalue("postgresql")
-        place = server.new_database()
-    opened = open_database(place)
-    yield opened
-    opened.dispose()
 
 
 @pytest.fixture

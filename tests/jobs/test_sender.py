@@ -16,13 +16,11 @@ import pytest
 from sqlalchemy import Engine
 from standardwebhooks import Webhook
 
-from bigzip.database.engine import open_database
 from bigzip.jobs.outbox import EventState, Outbox
 from bigzip.jobs.records import Job
 from bigzip.jobs.sender import Sender
 from bigzip.jobs.webhooks import WebhookSettings
 from bigzip.jobs.work_store import WorkStore
-from tests.database.postgresql import PostgreSQL
 from tests.server.service import wait_until
 
 from .events import cancelled, only_event, pass_time
@@ -31,17 +29,6 @@ from .test_webhooks import secret
 
 pytestmark = pytest.mark.timeout(60)
 LOOPBACK = "127.0.0.0/8"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    place = str(tmp_path / "service.sqlite")
-    if request.param == "postgresql":
-        server: PostgreSQL = request.getfixturevalue("postgresql")
-        place = server.new_database()
-    opened = open_database(place)
-    yield opened
-    opened.dispose()
 
 
 @pytest.fixture
@@ -257,8 +244,9 @@ def test_logs_have_neither_secrets_nor_urls(
     receiver.answers = [Answer(status=500), Answer(is_silent=True), Answer(status=200), Answer(status=410)]
     for _ in range(2):
         cancelled(store, f"{receiver.origin}T0/s3cret?key=s3cret")
-    for options in ({}, {"timeout_seconds": 0.3}, {"networks": []}, {"allow": ["https://a.example/"]}, {}, {}, {}):
-        senders.make(**options).send_due()
+    turns: list[dict[str, Any]] = [{}, {}, {"networks": []}, {"allow": ["https://a.example/"]}, {}, {}]
+    for options in turns:
+        senders.make(timeout_seconds=0.5, **options).send_due()
         pass_time(engine, 20_000)
     assert {200, 410} == {
         event.last_status for one in store.of_owner("ours", limit=9) for event in senders.outbox.of_job(one.id)

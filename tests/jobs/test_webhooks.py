@@ -74,7 +74,7 @@ def test_url_may_have_so_many_characters() -> None:
 
 
 def test_without_secrets_there_are_no_webhooks() -> None:
-    with pytest.raises(InputError, match="jobs.webhooks"):
+    with pytest.raises(InputError, match=r"\[jobs\.webhooks\]"):
         settings(secrets=[]).checked("https://hooks.example.org/in/")
 
 
@@ -96,7 +96,7 @@ def test_secret_that_is_none_is_refused_and_not_shown(wrong: str) -> None:
     "prefix", ["hooks.example.org", "s3://bucket/", "https://a.example/?b", "https://u:p@a.example/"]
 )
 def test_prefix_that_is_no_url_is_refused(prefix: str) -> None:
-    with pytest.raises(InputError, match="jobs.webhooks.allow"):
+    with pytest.raises(InputError, match=r"jobs\.webhooks\.allow"):
         settings(allow=[prefix])
 
 

@@ -106,7 +106,9 @@ def test_webhook_that_is_gone_is_refused(caller: Caller, receiver: Receiver) -> 
             return None
         return str(response.json().get("detail", ""))
 
-    assert "410" in wait_until(refusal, "the webhook is refused", timeout_seconds=_PATIENCE_SECONDS)
+    told = wait_until(refusal, "the webhook is refused", timeout_seconds=_PATIENCE_SECONDS)
+    assert told is not None
+    assert "410" in told
 
 
 def test_service_without_secrets_refuses_webhooks(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ _LEASES: Final = 3
 """So many timeouts are a lease: looking up a name is bounded by none of them."""
 _ANSWER_BYTES: Final = 4_096
 """That are read of an answer, so that a receiver may end it in an orderly way."""
+_END_SECONDS: Final = 5.0
+"""For what is under way when the sender is stopped; what is not done by then is sent again by another."""
 _FORGET_EACH_SECONDS: Final = 3_600.0
 _FAILURES: Final = (
     httpcore.NetworkError,
@@ -68,7 +70,7 @@ class Sender:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopping.set()
-        ending = time.monotonic() + self._settings.timeout_seconds
+        ending = time.monotonic() + _END_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, ending - time.monotonic()))
 
