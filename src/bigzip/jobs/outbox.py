@@ -199,6 +199,7 @@ class Outbox:
 
     def _due(self) -> Row[Any] | None:
         events, busy = webhook_outbox.c, webhook_outbox.alias().c
+        # An event with a lease is left out with all others of its owner.
         busy_owners = select(busy.owner).where(busy.state == EventState.WAITING, lives(busy.lease_until))
         query = (
             select(webhook_outbox, now().label("now"))
