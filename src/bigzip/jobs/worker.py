@@ -66,12 +66,16 @@ class Worker:
         self._settings = settings
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self._stopping = threading.Event()
+        self._news = threading.Condition()
+        self._changes = 0
+        """That this worker has made: each may have made something possible that was not."""
         self._leases = Leases(jobs, settings.lease_seconds, self._stopping)
         self._plans = _Plans(jobs, settings.connections)
 
     def stop(self) -> None:
         """Have `run` end soon: what is under way is given back. From any thread."""
         self._stopping.set()
+        self._changed()
 
     def run(self, *, until_idle: bool = False) -> None:
         """Work until `stop`, or until no job is left that has not ended."""
@@ -88,7 +92,7 @@ class Worker:
     def _slot(self, number: int, until_idle: bool) -> None:
         name, after = f"{self.name}:{number}", None
         while not self._stopping.is_set():
-            asked = time.monotonic()
+            asked, seen = time.monotonic(), self._changes
             try:
                 work = self._jobs.claim(name, self._settings.lease_seconds, after=after)
             except SQLAlchemyError as error:
@@ -98,11 +102,22 @@ class Worker:
             if work is None:
                 if until_idle and self._jobs.is_idle():
                     return
-                self._stopping.wait(_IDLE_SECONDS)
+                self._wait_for_news(seen)
                 continue
             after = work.claim if isinstance(work, BuildWork) else None
             with self._leases.hold(work.claim, asked) as lease:
                 self._do(work, lease)
+            self._changed()
+
+    def _changed(self) -> None:
+        with self._news:
+            self._changes += 1
+            self._news.notify_all()
+
+    def _wait_for_news(self, seen: int) -> None:
+        """Wait until something may be possible that was not: at once after this worker's doing, else before long."""
+        with self._news:
+            self._news.wait_for(lambda: self._changes != seen, _IDLE_SECONDS)
 
     def _do(self, work: Work, lease: Lease) -> None:
         try:
