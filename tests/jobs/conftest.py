@@ -6,7 +6,9 @@ from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import Engine
 
+from bigzip.database.engine import open_database
 from tests.database.postgresql import PostgreSQL, running_postgresql
 from tests.sources.seaweed import Seaweed, seaweed
 
@@ -31,6 +33,17 @@ def bucket_site(s3: Seaweed, directory: Path, database: str) -> Site:
     bucket = f"jobs-{uuid4().hex[:12]}"
     s3.client().create_bucket(Bucket=bucket)
     return Site(directory, database, f"s3://{bucket}/built", {f"s3://{bucket}": s3.config})
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    place = str(tmp_path / "service.sqlite")
+    if request.param == "postgresql":
+        server: PostgreSQL = request.getfixturevalue("postgresql")
+        place = server.new_database()
+    opened = open_database(place)
+    yield opened
+    opened.dispose()
 
 
 @pytest.fixture

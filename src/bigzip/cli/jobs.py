@@ -70,11 +70,16 @@ def worker(
         from bigzip.render.workers import available_processors
         from bigzip.server.config import settings_of
         from bigzip.server.logs import configure_logs
+        from bigzip.server.webhooks import make_sender
         from bigzip.server.working import make_worker, run_until_signalled
     configure_logs(log_format, quiet=True)
     settings = settings_of(configuration)
     engine = open_database(settings.database)
-    run_until_signalled(make_worker(settings, engine, slots=slots or available_processors()), until_idle=until_idle)
+    worker = make_worker(settings, engine, slots=slots or available_processors())
+    with make_sender(settings, engine) as sender:
+        run_until_signalled(worker, until_idle=until_idle)
+        if until_idle:
+            sender.send_due()
 
 
 @job_app.command()
@@ -99,6 +104,10 @@ def create(
         str | None,
         typer.Option("--keep", metavar="TIME", help="How long the archive is kept: 90d, 12h; by default 7d."),
     ] = None,
+    webhook: Annotated[
+        str | None,
+        typer.Option("--webhook", metavar="URL", help="Told when the job ends; one that [jobs.webhooks] allows."),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch it until it is done.")] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace what is at KEY.")] = False,
     quiet: Quiet = False,
@@ -121,6 +130,7 @@ def create(
             overwrite=force,
             priority=priority,
             keep_seconds=seconds,
+            webhook=webhook,
         )
         job = service.create(archive, order)
         if not wait:

@@ -103,6 +103,7 @@ def serve(
         from bigzip.server.config import settings_of, shown_configuration
         from bigzip.server.run import bind
         from bigzip.server.run import serve as run_service
+        from bigzip.server.webhooks import sending
         from bigzip.server.working import embedded_worker
     settings = settings_of(configuration, root or [], use_index=use_index)
     if check_config:
@@ -122,7 +123,7 @@ def serve(
     whom = "this machine only" if is_loopback(configuration.host) else "with tokens"
     what = printable(settings.roots.described())
     print_result(f"bigzip serves {what} at http://{shown}:{address[1]}/ ({whom})")
-    with embedded_worker(configuration, root or [], slots=settings.jobs.slots):
+    with embedded_worker(configuration, root or [], slots=settings.jobs.slots), sending(settings):
         run_service(settings, listener, quiet=quiet, log_format=configuration.log_format)
 
 

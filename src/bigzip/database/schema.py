@@ -121,6 +121,7 @@ jobs: Final = Table(
     Column("reopened", Integer, nullable=False, default=0),  # how often bundles had to be made again
     Column("last_event", Integer, nullable=False, default=0),
     Column("progress_told", Double, nullable=False, default=0.0),
+    Column("webhook", String(1024)),
     Index("jobs_of_owner", "owner", "created_microseconds", "id"),
     Index("jobs_by_state", "state", "priority", "created_microseconds"),
     Index("jobs_by_expiry", "expires"),
@@ -174,4 +175,29 @@ job_events: Final = Table(
     Column("at", Double, nullable=False),
     Column("kind", String(16), nullable=False),
     Column("data", Text, nullable=False),  # a JSON object
+)
+
+webhook_outbox: Final = Table(
+    "webhook_outbox",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("job_id", _ID, nullable=False),  # which may be forgotten before the event
+    Column("owner", String(255), nullable=False),
+    Column("url", String(1024), nullable=False),
+    Column("payload", Text, nullable=False),  # a JSON object
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),  # that were begun: the last of them has the lease
+    Column("not_before", Double, nullable=False, default=0.0),
+    Column("last_status", Integer),  # of HTTP; none where nothing was answered
+    Column("lease_until", Double),
+    Column("created", Double, nullable=False),
+    Index("webhook_outbox_due", "state", "not_before"),
+    Index("webhook_outbox_leased", "lease_until"),
+)
+
+webhook_disabled: Final = Table(
+    "webhook_disabled",
+    METADATA,
+    Column("owner", String(255), primary_key=True),
+    Column("url", String(1024), primary_key=True),
 )

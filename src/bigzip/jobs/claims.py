@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Engine, Row, exists, func, select, union_all,
 
 from bigzip.database.engine import for_reading
 from bigzip.database.schema import job_bundles, jobs
+from bigzip.jobs.clock import lives, now
 from bigzip.jobs.records import BuildWork, Claim, CleanupWork, FinishWork, SurveyWork, Work
-from bigzip.jobs.rows import BUNDLE_COLUMNS, RUNNING, WAITING, add_event, bundle_of, job_of, lives, now, problem_text
+from bigzip.jobs.rows import BUNDLE_COLUMNS, RUNNING, WAITING, add_event, bundle_of, job_of, problem_text
 from bigzip.jobs.states import ACTIVE, JobState
 from bigzip.jobs.store import ends
 

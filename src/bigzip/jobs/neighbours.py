@@ -7,7 +7,8 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, exists, select, u
 
 from bigzip.database.schema import job_bundles, jobs
 from bigzip.jobs.assembly import BundleKind
-from bigzip.jobs.rows import DONE, RUNNING, WAITING, lives
+from bigzip.jobs.clock import lives
+from bigzip.jobs.rows import DONE, RUNNING, WAITING
 
 
 def is_bundle(row: Row[Any]) -> ColumnElement[bool]:

@@ -28,6 +28,8 @@ class NewJob:
     """Higher ones go first."""
     keep_seconds: int
     """How long the archive is kept from when the job has ended."""
+    webhook: str | None = None
+    """The URL that is told of the job's end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

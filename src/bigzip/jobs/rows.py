@@ -1,16 +1,16 @@
-"""Between the rows of the database and the values of `bigzip.jobs.records`; and the database's clock."""
+"""Between the rows of the database and the values of `bigzip.jobs.records`."""
 
 import json
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Double, Row, func, insert, update
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy import Connection, Row, insert, update
 
 from bigzip.database.schema import job_bundles, job_events, jobs
 from bigzip.jobs.assembly import BundleKind
+from bigzip.jobs.clock import now
+from bigzip.jobs.outbox import enqueue
 from bigzip.jobs.records import Bundle, Job, Problem
-from bigzip.jobs.states import JobState
+from bigzip.jobs.states import ENDS, JobState
 from bigzip.plan.spans import Position, Span
 from bigzip.sinks.parts import StoredPart
 
@@ -19,23 +19,6 @@ BUNDLE_COLUMNS: Final = [column for column in job_bundles.c if column.name != "f
 WAITING: Final = "waiting"
 RUNNING: Final = "running"
 DONE: Final = "done"
-
-
-class now(FunctionElement[float]):  # noqa: N801  # as functions of SQL are written
-    """The database's time, in seconds since 1970: leases of all workers are by one clock."""
-
-    type = Double()
-    inherit_cache = True
-
-
-@compiles(now, "sqlite")
-def _sqlite_now(*_: Any, **__: Any) -> str:
-    return "((julianday('now') - 2440587.5) * 86400.0)"
-
-
-@compiles(now, "postgresql")
-def _postgresql_now(*_: Any, **__: Any) -> str:
-    return "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
 
 
 def job_of(row: Row[Any]) -> Job:
@@ -71,6 +54,7 @@ def job_of(row: Row[Any]) -> Job:
         attempts=row.attempts,
         reopened=row.reopened,
         last_event=row.last_event,
+        webhook=row.webhook,
     )
 
 
@@ -139,8 +123,5 @@ def add_event(connection: Connection, job_id: str, kind: str) -> None:
     connection.execute(
         insert(job_events).values(job_id=job_id, sequence=row.last_event, at=now(), kind=kind, data=json.dumps(data))
     )
-
-
-def lives(lease_until: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Whether a lease has not ended."""
-    return func.coalesce(lease_until, 0.0) > now()
+    if kind in ENDS:
+        enqueue(connection, job_of(row))

@@ -8,10 +8,12 @@ from bigzip.archive import Archive
 from bigzip.contrib.http import content_disposition
 from bigzip.database.archives import ClaimedKey
 from bigzip.errors import InputError, LimitExceeded
+from bigzip.jobs.outbox import Outbox
 from bigzip.jobs.places import Places
 from bigzip.jobs.records import Job, NewJob
 from bigzip.jobs.states import JobState
 from bigzip.jobs.store import JobStore
+from bigzip.jobs.webhooks import WebhookSettings
 from bigzip.sinks.parts import check_key
 
 _DIRECTORY_BYTES: Final = 12
@@ -39,6 +41,8 @@ class Order:
     """Higher ones go first."""
     most_active: int | None = None
     """How many unfinished jobs the owner may have."""
+    webhook: str | None = None
+    """The URL that is told of the job's end."""
 
 
 class JobService:
@@ -47,11 +51,21 @@ class JobService:
     Args:
         jobs: where they are kept.
         places: where archives are built.
+        webhooks: which ones there may be.
+        outbox: where it is known which of them are gone.
     """
 
-    def __init__(self, jobs: JobStore, places: Places) -> None:
+    def __init__(
+        self,
+        jobs: JobStore,
+        places: Places,
+        webhooks: WebhookSettings | None = None,
+        outbox: Outbox | None = None,
+    ) -> None:
         self.jobs = jobs
         self.places = places
+        self._webhooks = WebhookSettings() if webhooks is None else webhooks
+        self._outbox = outbox
 
     def create(self, archive: Archive, order: Order, *, key: ClaimedKey | None = None) -> Job:
         """Have an archive built; nothing is looked up or read yet.
@@ -63,8 +77,9 @@ class JobService:
 
         Raises:
             LimitExceeded: the owner has too many unfinished jobs.
-            InputError: an entry's source is a Python object.
+            InputError: an entry's source is a Python object, or the webhook cannot be had.
         """
+        webhook = None if order.webhook is None else self._checked_webhook(order.owner, order.webhook)
         if order.most_active is not None and (active := self.jobs.active_count(order.owner)) >= order.most_active:
             raise LimitExceeded(
                 limit=JOBS_PER_OWNER,
@@ -83,6 +98,7 @@ class JobService:
                 overwrite=order.overwrite,
                 priority=order.priority,
                 keep_seconds=order.keep_seconds,
+                webhook=webhook,
             ),
             archive.to_pieces(),
             key=key,
@@ -99,6 +115,12 @@ class JobService:
         return self.places.open(job.place).link(
             job.key, seconds=MAX_LINK_SECONDS, disposition=content_disposition(job.name)
         )
+
+    def _checked_webhook(self, owner: str, url: str) -> str:
+        checked = self._webhooks.checked(url)
+        if self._outbox is not None and self._outbox.is_disabled(owner, checked):
+            raise InputError("webhook: it has answered that it is gone (410); give another")
+        return checked
 
 
 def _own_key(name: str) -> str:

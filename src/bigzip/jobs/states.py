@@ -34,6 +34,9 @@ class JobState(StrEnum):
 ACTIVE: Final = frozenset({JobState.QUEUED, JobState.SURVEYING, JobState.BUILDING, JobState.FINALIZING})
 """In which there is something to be done for it."""
 
+ENDS: Final = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED})
+"""Each of which is entered once a run, and told to the job's webhook."""
+
 _ENDED: Final = {JobState.FAILED, JobState.CANCELLED}
 
 TRANSITIONS: Final[dict[JobState, frozenset[JobState]]] = {

@@ -11,6 +11,7 @@ from bigzip.database.schema import job_bundles, job_pieces, jobs
 from bigzip.errors import BigZipError
 from bigzip.jobs.assembly import BundleKind, PlannedBundle
 from bigzip.jobs.claims import Asker, claim_work
+from bigzip.jobs.clock import now
 from bigzip.jobs.neighbours import (
     bundle_before,
     can_extend,
@@ -38,7 +39,6 @@ from bigzip.jobs.rows import (
     add_event,
     bundle_of,
     job_of,
-    now,
     parts_text,
     problem_text,
 )

@@ -13,6 +13,7 @@ from pydantic_settings.exceptions import SettingsError
 
 from bigzip.database.engine import described
 from bigzip.errors import InputError, printable
+from bigzip.jobs.webhooks import WebhookSettings
 from bigzip.render.workers import available_processors
 from bigzip.server.limits import Limits
 from bigzip.server.links import KeyFile, LinkKeysUnreadable, parse_keys
@@ -25,7 +26,7 @@ from bigzip.sources.url import HTTP_SCHEMES, STORE_SCHEMES, is_in_store, parse_u
 from bigzip.survey.index import default_path
 
 _NAMED_ROOT: Final = re.compile(r"(?P<name>[\w.-]+)=(?P<place>.+)", re.DOTALL)
-_MAYBE_SECRET: Final = ("stores", "sources", "database", "link_keys")
+_MAYBE_SECRET: Final = frozenset({"stores", "sources", "database", "link_keys", "secrets", "webhooks"})
 _KEY_FILE: Final = "link-keys"
 
 
@@ -40,6 +41,16 @@ class SourcesTable(BaseModel):
     proxy: str | None = None
 
 
+class WebhooksTable(BaseModel):
+    """Who may be told of a job's end, and what that is signed with."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    allow: list[str] = Field(default_factory=list)
+    networks: list[str] = Field(default_factory=list)
+    secrets: list[SecretStr] = Field(default_factory=list)
+
+
 class JobsTable(BaseModel):
     """How jobs are built, here and by `bigzip worker`."""
 
@@ -50,6 +61,7 @@ class JobsTable(BaseModel):
     lease_seconds: float = Field(default=60.0, ge=1)
     seconds: int = Field(default=7 * DAY, ge=60)
     from_bytes: int = Field(default=50_000_000_000, ge=0)
+    webhooks: WebhooksTable = Field(default_factory=WebhooksTable)
 
 
 class Configuration(BaseSettings):
@@ -115,7 +127,7 @@ def _described(error: Any) -> str:
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{place} is not known"
     given = error["input"]
-    is_secret = isinstance(given, dict | list) or str(error["loc"][0]) in _MAYBE_SECRET
+    is_secret = isinstance(given, dict | list) or not _MAYBE_SECRET.isdisjoint(map(str, error["loc"]))
     shown = "" if is_secret else f" (here: {printable(repr(given))[:80]})"
     return f"{place}: {error['msg'][:1].lower()}{error['msg'][1:]}{shown}"
 
@@ -161,6 +173,7 @@ def settings_of(configuration: Configuration, roots: Sequence[str] = (), *, use_
             lease_seconds=jobs.lease_seconds,
             seconds=jobs.seconds,
             from_bytes=jobs.from_bytes,
+            webhooks=_webhooks_of(jobs.webhooks),
         ),
         limits=configuration.limits,
     )
@@ -170,6 +183,11 @@ def _job_place(configuration: Configuration) -> str:
     """Where jobs build archives: by default beside the database."""
     place = configuration.jobs.place or default_place(configuration.database)
     return place if is_in_store(place) else os.path.abspath(place)
+
+
+def _webhooks_of(table: WebhooksTable) -> WebhookSettings:
+    secrets = [secret.get_secret_value() for secret in table.secrets]
+    return WebhookSettings.of(allow=table.allow, networks=table.networks, secrets=secrets)
 
 
 def _roots_of(options: Sequence[str], configured: Mapping[str, str]) -> RootArgument:

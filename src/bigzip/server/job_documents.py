@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from bigzip.jobs.records import Event, Job, Problem
 from bigzip.jobs.states import JobState
+from bigzip.jobs.webhooks import MAX_URL
 from bigzip.server.built import quoted
 from bigzip.server.documents import MANIFEST_BODY, moment
 from bigzip.sources.roots import Roots
@@ -145,6 +146,12 @@ _JOB_OPTIONS: Final[dict[str, Any]] = {
     "priority": {"type": "integer", "minimum": -100, "maximum": 100, "description": "Higher ones go first."},
     "key": {"type": "string", "description": "Where in the place of jobs; by default under a name of its own."},
     "overwrite": {"type": "boolean", "description": "Whether an archive of this key may be replaced."},
+    "webhook": {
+        "type": "string",
+        "format": "uri",
+        "maxLength": MAX_URL,
+        "description": "Told when the job is done, has failed, is cancelled or expires, as Standard Webhooks has it.",
+    },
 }
 
 

@@ -19,7 +19,7 @@ from bigzip.errors import InputError, LimitExceeded, ManifestError
 from bigzip.manifest import Manifest, add_manifest, read_manifest
 from bigzip.server.access import Caller
 from bigzip.server.settings import Settings
-from bigzip.sources.url import is_url, parse_url
+from bigzip.sources.url import is_beneath, is_url, parse_url
 from bigzip.survey.index import SurveyIndex
 
 JSON: Final = "application/json"
@@ -151,12 +151,9 @@ def _is_beneath(source: str, prefix: str) -> bool:
     """Whether a URL is beneath a prefix that ends in a slash, however it is written."""
     if source.startswith(("http://", "https://")):
         try:
-            url = parse_url(source)
+            return is_beneath(parse_url(source), prefix)
         except InputError:
             return False
-        path = url.path.partition("?")[0].lower()
-        has_dots = any(part in (".", "..") for part in path.replace("%2e", ".").replace("%2f", "/").split("/"))
-        return not has_dots and str(url).startswith(prefix)
     return source.startswith(prefix) or f"{source}/" == prefix
 
 

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Final
 
+from bigzip.jobs.webhooks import WebhookSettings
 from bigzip.server.limits import Limits
 from bigzip.server.links import KeyFile, LinkKeys, new_keys
 from bigzip.sources.connections import Connections
@@ -45,6 +46,8 @@ class Jobs:
     """How long an archive that a job built is kept."""
     from_bytes: int = 50_000_000_000
     """From so much data on, what may be delivered in any way is built by a job; 0 for never."""
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
+    """Who may be told of a job's end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

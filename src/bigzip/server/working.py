@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Engine
 
+from bigzip.jobs.outbox import Outbox
 from bigzip.jobs.places import Places
 from bigzip.jobs.service import JobService
 from bigzip.jobs.store import JobStore
@@ -32,7 +33,8 @@ _END_SECONDS: Final = 10.0
 
 def job_service(settings: Settings, engine: Engine) -> JobService:
     """Jobs in a database, for clients."""
-    return JobService(JobStore(engine), Places(settings.jobs.place, settings.connections))
+    places = Places(settings.jobs.place, settings.connections)
+    return JobService(JobStore(engine), places, settings.jobs.webhooks, Outbox(engine))
 
 
 def make_worker(settings: Settings, engine: Engine, *, slots: int) -> Worker:

@@ -18,6 +18,7 @@ import httpcore
 
 from bigzip.errors import InputError, SourceChanged, SourceMissing, SourceReadError
 from bigzip.sources.guard import Guard
+from bigzip.sources.guarded import GuardedBackend
 from bigzip.sources.retry import Interrupted, RetryPolicy, not_too_slow, read_on, try_again
 from bigzip.sources.source import READ_SIZE, SourceFacts
 from bigzip.sources.url import Url, parse_url
@@ -74,30 +75,6 @@ class HttpSettings:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
 
-class _GuardedBackend(httpcore.NetworkBackend):
-    """Connects to addresses that the guard has checked; TLS goes on with the name."""
-
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
-        self._inner = httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        *others, last = self._guard.addresses(host, port)
-        for address in others:
-            try:
-                return self._inner.connect_tcp(str(address), port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                continue
-        return self._inner.connect_tcp(str(last), port, timeout, local_address, socket_options)
-
-
 class _Response(NamedTuple):
     status: int
     headers: Mapping[str, str]
@@ -137,7 +114,7 @@ class HttpClient:
 
     def _make_pool(self) -> httpcore.ConnectionPool:
         proxy = self.settings.proxy
-        backend = _GuardedBackend(self.settings.guard) if proxy is None else None
+        backend = GuardedBackend(self.settings.guard) if proxy is None else None
         return httpcore.ConnectionPool(
             proxy=None if proxy is None else httpcore.Proxy(proxy),
             max_connections=None,  # there is one for each reader, and readers are limited elsewhere

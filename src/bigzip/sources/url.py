@@ -73,6 +73,13 @@ def parse_url(text: str) -> Url:
     return Url(f"{parts.scheme}://{host}{shown_port}", parts.path.removeprefix("/") + query)
 
 
+def is_beneath(url: Url, prefix: str) -> bool:
+    """Whether a URL is beneath a prefix that ends in a slash, however it is written."""
+    path = url.path.partition("?")[0].lower()
+    has_dots = any(part in (".", "..") for part in path.replace("%2e", ".").replace("%2f", "/").split("/"))
+    return not has_dots and str(url).startswith(prefix)
+
+
 def without_urls(text: str) -> str:
     """A message without the URLs in it: they can have passwords and signatures in them."""
     return _ANY_URL.sub("(a URL)", text)

@@ -1,0 +1,42 @@
+"""What webhooks are told of jobs, and who tells them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Engine
+
+from bigzip.database.engine import open_database
+from bigzip.jobs.outbox import Outbox
+from bigzip.jobs.records import Job
+from bigzip.jobs.sender import Sender
+from bigzip.server.job_documents import job_document
+from bigzip.server.settings import Settings
+
+
+def webhook_document(settings: Settings, job: Job) -> dict[str, Any]:
+    """What an event says of a job: what the API does, and its entity tag; with links as `public_url` begins them."""
+    document = job_document(job, settings.roots).model_dump(mode="json")
+    public = settings.public_url or ""
+    links = {name: None if path is None else f"{public}{path}" for name, path in document["links"].items()}
+    return document | {"etag": job.archive_etag, "links": links}
+
+
+def make_sender(settings: Settings, engine: Engine) -> Sender:
+    """A sender of what is in a database's outbox."""
+    return Sender(Outbox(engine), settings.jobs.webhooks, partial(webhook_document, settings))
+
+
+@contextmanager
+def sending(settings: Settings) -> Iterator[None]:
+    """Tell webhooks of jobs until the block ends, where there may be any."""
+    if not settings.jobs.webhooks.keys:
+        yield
+        return
+    engine = open_database(settings.database)
+    try:
+        with make_sender(settings, engine):
+            yield
+    finally:
+        engine.dispose()
