@@ -120,6 +120,8 @@ def test_every_cut_can_be_built(rows: list[tuple[int, Method]]) -> None:
         else:
             assert bundle.waits_for is None
     assert bundles[-1].first_part <= S3.max_parts
+    assert bundles[-1].span.start.offset == HEADER
+    assert all(bundle.waits_for is None or bundle.waits_for < len(bundles) - 1 for bundle in bundles)
 
 
 def test_archive_that_is_stored_has_parts_of_a_least_size() -> None:

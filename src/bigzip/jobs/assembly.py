@@ -267,7 +267,8 @@ class _Cutter:
             first = row + 1
         end = Position(len(self._table), HEADER)
         stretch = self._stretch(range(first, len(self._table)), None)
-        if not stretch or stretch[-1].most > self._part_size:
+        # A header waits for what it tells of, and so not for the tail.
+        if not stretch or stretch[-1].most > self._part_size or stretch[-1].start.offset != HEADER:
             stretch.append(_Slice(start=end, stop=end))
         self._bundles += [(BundleKind.RENDER, one) for one in stretch]
         return self._numbered()

@@ -153,7 +153,7 @@ class BundleBuilder:
         while not writer.parts and writer.pending_size < self._site.store.capabilities.min_part:
             longer = self._jobs.extend(work.claim, self._lease.seconds)
             if longer is None:
-                self._jobs.merge_into_next(work.claim)
+                self._jobs.merge(work.claim)
                 return
             span = Span(work.bundle.span.stop, longer.bundle.span.stop)
             work, self._lease.claim = longer, longer.claim

@@ -229,6 +229,12 @@ class JobStore:
             size_done, data_done, data_left = connection.execute(query).one()
         return Before(int(size_done), int(data_done), int(data_left))
 
+    def is_idle(self) -> bool:
+        """Whether nothing is left to be done for any job."""
+        query = select(exists().where(jobs.c.state.in_(ACTIVE) | jobs.c.needs_cleanup))
+        with self._reading.connect() as connection:
+            return not connection.execute(query).scalar_one()
+
     def is_used(self, job: Job) -> bool:
         """Whether another job has its archive where this one has it."""
         others = exists().where(

@@ -166,7 +166,7 @@ class WorkStore(JobStore):
             this, following = self._pair(connection, claim)
             if following is None or not self._can_extend(connection, following):
                 return None
-            values = self._joined(connection, this, following) | {
+            values = self._joined(connection, this, following, into=following) | {
                 "state": RUNNING,
                 "worker": this.worker,
                 "lease_until": now() + lease_seconds,
@@ -178,8 +178,10 @@ class WorkStore(JobStore):
             grown = Claim(claim.job_id, changed.number, changed.token, claim.run, claim.state)
             return BuildWork(claim=grown, job=job_of(job), bundle=bundle_of(changed))
 
-    def merge_into_next(self, claim: Claim) -> None:
+    def merge(self, claim: Claim) -> None:
         """Give a bundle to the next one, which is to be made, or made again, together with it.
+
+        Where that is the tail, to the one before: what a header waits for is not made as late as the tail is.
 
         Raises:
             LeaseLost: see the class.
@@ -188,9 +190,15 @@ class WorkStore(JobStore):
             self._lock(connection, claim.job_id)
             this, following = self._pair(connection, claim)
             assert following is not None, "the tail is never too small"
-            self._uncount(connection, [following])
-            values = NOT_MADE | self._joined(connection, this, following)
-            connection.execute(update(job_bundles).where(_is(following)).values(values))
+            before = self._before(connection, this)
+            if self._is_tail(connection, following) and before is not None and before.kind == BundleKind.RENDER:
+                self._uncount(connection, [before])
+                values = NOT_MADE | self._joined(connection, before, this, into=before)
+                connection.execute(update(job_bundles).where(_is(before)).values(values))
+            else:
+                self._uncount(connection, [following])
+                values = NOT_MADE | self._joined(connection, this, following, into=following)
+                connection.execute(update(job_bundles).where(_is(following)).values(values))
 
     def release(self, claim: Claim, problem: Problem | None, delay_seconds: float) -> None:
         """Give back what was claimed, for others to do after a while.
@@ -361,36 +369,54 @@ class WorkStore(JobStore):
         )
         return this, connection.execute(query).one_or_none()
 
+    def _before(self, connection: Connection, this: Row[Any]) -> Row[Any] | None:
+        """The bundle before one."""
+        bundles = job_bundles.c
+        query = (
+            select(job_bundles)
+            .where(bundles.job_id == this.job_id, bundles.number < this.number)
+            .order_by(bundles.number.desc())
+            .limit(1)
+        )
+        return connection.execute(query).one_or_none()
+
+    def _is_tail(self, connection: Connection, bundle: Row[Any]) -> bool:
+        bundles = job_bundles.c
+        later = select(func.count()).where(bundles.job_id == bundle.job_id, bundles.number > bundle.number)
+        return not _scalar(connection, later)
+
     def _can_extend(self, connection: Connection, following: Row[Any]) -> bool:
         """Whether a bundle can be made now, by whoever makes the one before it."""
         bundles = job_bundles.c
-        of_job = bundles.job_id == following.job_id
-        later = select(func.count()).where(of_job, bundles.number > following.number)
-        unmade = later.where(bundles.state != DONE, bundles.number <= (following.waits_for or 0))
+        waited_for = bundles.number.between(following.number + 1, following.waits_for or 0)
+        unmade = select(func.count()).where(bundles.job_id == following.job_id, waited_for, bundles.state != DONE)
         is_live = select(lives(bundles.lease_until)).where(_is(following))
         return (
             following.kind == BundleKind.RENDER
             and (following.state == WAITING or (following.state == RUNNING and not _scalar(connection, is_live)))
-            and bool(_scalar(connection, later))  # it is not the tail
+            and not self._is_tail(connection, following)
             and not _scalar(connection, unmade)
         )
 
-    def _joined(self, connection: Connection, this: Row[Any], following: Row[Any]) -> dict[str, Any]:
-        """What the next bundle has when it has taken this one over, which is deleted."""
-        connection.execute(delete(job_bundles).where(_is(this)))
+    def _joined(self, connection: Connection, first: Row[Any], second: Row[Any], *, into: Row[Any]) -> dict[str, Any]:
+        """What one of two bundles has that takes over the other, which is deleted."""
+        other = first if into is second else second
+        connection.execute(delete(job_bundles).where(_is(other)))
         bundles = job_bundles.c
-        waiting = (bundles.job_id == this.job_id) & (bundles.waits_for == this.number)
-        connection.execute(update(job_bundles).where(waiting).values(waits_for=following.number))
-        waits_for = max((one.waits_for or 0 for one in (this, following)), default=0)
+        waiting = (bundles.job_id == other.job_id) & (bundles.waits_for == other.number)
+        connection.execute(update(job_bundles).where(waiting).values(waits_for=into.number))
+        later = [one.waits_for for one in (first, second) if (one.waits_for or 0) > second.number]
         return {
-            "first_row": this.first_row,
-            "first_offset": this.first_offset,
-            "offset": this.offset,
-            "data_bytes": this.data_bytes + following.data_bytes,
-            "first_part": this.first_part,
-            "max_parts": this.max_parts + following.max_parts,
-            "waits_for": waits_for if waits_for > following.number else None,
-            "token": max(this.token, following.token) + 1,
+            "first_row": first.first_row,
+            "first_offset": first.first_offset,
+            "stop_row": second.stop_row,
+            "stop_offset": second.stop_offset,
+            "offset": first.offset,
+            "data_bytes": first.data_bytes + second.data_bytes,
+            "first_part": first.first_part,
+            "max_parts": first.max_parts + second.max_parts,
+            "waits_for": max(later, default=None),
+            "token": max(first.token, second.token) + 1,
         }
 
     def _uncount(self, connection: Connection, bundles: Iterable[Row[Any]]) -> None:
@@ -417,10 +443,12 @@ def _is(row: Row[Any]) -> ColumnElement[bool]:
 def _claimed(claim: Claim) -> ColumnElement[bool]:
     """The condition for what was claimed, whether or not it is still wanted."""
     if claim.bundle is None:
-        return (jobs.c.id == claim.job_id) & (jobs.c.token == claim.token)
+        of_job: ColumnElement[bool] = (jobs.c.id == claim.job_id) & (jobs.c.token == claim.token)
+        return of_job
     bundles = job_bundles.c
     of_bundle = (bundles.job_id == claim.job_id) & (bundles.number == claim.bundle)
-    return of_bundle & (bundles.token == claim.token) & (bundles.state == RUNNING)
+    condition: ColumnElement[bool] = of_bundle & (bundles.token == claim.token) & (bundles.state == RUNNING)
+    return condition
 
 
 def _held(claim: Claim) -> ColumnElement[bool]:
@@ -429,7 +457,8 @@ def _held(claim: Claim) -> ColumnElement[bool]:
     if claim.bundle is None:
         return _claimed(claim) & wanted
     is_wanted: ColumnElement[bool] = select(jobs.c.id).where(jobs.c.id == claim.job_id, wanted).exists()
-    return _claimed(claim) & is_wanted
+    condition: ColumnElement[bool] = _claimed(claim) & is_wanted
+    return condition
 
 
 def _bundle_row(identity: str, number: int, bundle: PlannedBundle) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Worker:
         self._stopping.set()
 
     def run(self, *, until_idle: bool = False) -> None:
-        """Work until `stop`, or until there is nothing to do."""
+        """Work until `stop`, or until no job is left that has not ended."""
         threads = [
             threading.Thread(target=self._slot, args=(number, until_idle), name=f"bigzip worker {number}")
             for number in range(self._settings.slots)
@@ -93,7 +93,7 @@ class Worker:
                 self._stopping.wait(_IDLE_SECONDS)
                 continue
             if work is None:
-                if until_idle:
+                if until_idle and self._jobs.is_idle():
                     return
                 self._stopping.wait(_IDLE_SECONDS)
                 continue
