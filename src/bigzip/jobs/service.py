@@ -1,19 +1,22 @@
 """What clients of jobs do: create, look, cancel, resume, fetch."""
 
+import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from bigzip.archive import Archive
 from bigzip.contrib.http import content_disposition
 from bigzip.database.archives import ClaimedKey
-from bigzip.errors import InputError, LimitExceeded
+from bigzip.errors import InputError, LimitExceeded, printable
 from bigzip.jobs.places import Places
 from bigzip.jobs.records import Job, NewJob
 from bigzip.jobs.states import JobState
 from bigzip.jobs.store import JobStore
 
 _DIRECTORY_BYTES: Final = 12
+_IDENTITY: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
 MAX_LINK_SECONDS: Final = 3_600
 """How long a link into the store is good: it is asked for anew each time."""
 
@@ -43,11 +46,13 @@ class JobService:
     Args:
         jobs: where they are kept.
         places: where archives are built.
+        ring: tells workers that a job was made; None where they look by themselves.
     """
 
-    def __init__(self, jobs: JobStore, places: Places) -> None:
+    def __init__(self, jobs: JobStore, places: Places, ring: Callable[[Job], None] | None = None) -> None:
         self.jobs = jobs
         self.places = places
+        self._ring = ring
 
     def create(self, archive: Archive, order: Order, *, key: ClaimedKey | None = None) -> Job:
         """Have an archive built; nothing is looked up or read yet.
@@ -68,20 +73,37 @@ class JobService:
                 actual=active + 1,
                 remedy="wait until one is done, or cancel one",
             )
+        job = self.jobs.create(self._new(order), archive.to_pieces(), key=key)
+        if self._ring is not None:
+            self._ring(job)
+        return job
+
+    def create_once(self, archive: Archive, order: Order, identity: str) -> Job:
+        """Have an archive built under an id of the caller's, unless it is already; repeatable. It rings for nobody.
+
+        Args:
+            archive: what is asked for: some thousand paths, not millions.
+            order: what is said of it.
+            identity: the job's id: 1 to 64 letters, digits, dots, hyphens and underscores.
+
+        Raises:
+            InputError: the id cannot be one, or there is a job of this id that was asked for otherwise.
+        """
+        if _IDENTITY.fullmatch(identity) is None:
+            raise InputError(f"a job cannot have the id {printable(identity)}: give 1 to 64 letters, digits, . - and _")
+        return self.jobs.create_once(identity, self._new(order), archive.to_pieces())
+
+    def _new(self, order: Order) -> NewJob:
         # Of its own, so that archives of one name are in nobody's way, and nobody guesses where they are.
         place_key = order.key or f"{secrets.token_urlsafe(_DIRECTORY_BYTES)}/{order.name}"
-        return self.jobs.create(
-            NewJob(
-                owner=order.owner,
-                name=order.name,
-                place=self.places.default,
-                key=place_key,
-                overwrite=order.overwrite,
-                priority=order.priority,
-                keep_seconds=order.keep_seconds,
-            ),
-            archive.to_pieces(),
-            key=key,
+        return NewJob(
+            owner=order.owner,
+            name=order.name,
+            place=self.places.default,
+            key=place_key,
+            overwrite=order.overwrite,
+            priority=order.priority,
+            keep_seconds=order.keep_seconds,
         )
 
     def link(self, job: Job) -> str | None:

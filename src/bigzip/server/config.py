@@ -49,6 +49,7 @@ class JobsTable(BaseModel):
     slots: int | None = Field(default=None, ge=0, le=1_000)
     lease_seconds: float = Field(default=60.0, ge=1)
     seconds: int = Field(default=7 * DAY, ge=60)
+    broker: SecretStr | None = None
 
 
 class Configuration(BaseSettings):
@@ -159,6 +160,7 @@ def settings_of(configuration: Configuration, roots: Sequence[str] = (), *, use_
             slots=available_processors() if jobs.slots is None else jobs.slots,
             lease_seconds=jobs.lease_seconds,
             seconds=jobs.seconds,
+            broker=None if jobs.broker is None else jobs.broker.get_secret_value(),
         ),
         limits=configuration.limits,
     )
@@ -269,6 +271,8 @@ def shown_configuration(configuration: Configuration) -> str:
         origin: sorted(headers) for origin, headers in configuration.sources.headers.items()
     }
     values["database"] = described(configuration.database)
+    if configuration.jobs.broker is not None:
+        values["jobs"]["broker"] = described(configuration.jobs.broker.get_secret_value())
     if configuration.sources.proxy is not None:
         values["sources"]["proxy"] = described(configuration.sources.proxy)
     return json.dumps(values, indent=2)

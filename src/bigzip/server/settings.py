@@ -44,6 +44,8 @@ class Jobs:
     """After which the work of a worker that says nothing any more is taken over."""
     seconds: int = 7 * DAY
     """How long an archive that a job built is kept."""
+    broker: str | None = None
+    """The URL of Celery's broker, by which workers hear of new jobs; None where they look by themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
