@@ -31,7 +31,7 @@ _JOBS_AT_ONCE: Final = 20
     serializer="json",
 )
 def work(job_id: str) -> None:
-    """Do what there is to do, for this job or another, for a minute or so; then ring again if the job goes on.
+    """Do what there is to do, for this job or another, for half a minute or so; then ring again if the job goes on.
 
     A slot that finds nothing waits a few seconds, for there may be work as soon as another slot is done with its own.
     After that it ends without ringing: whoever is at the job rings again, or the reaper does.

@@ -6,10 +6,13 @@ all would die, and with Redis nobody would notice for minutes.
 """
 
 import os
+import socket
 import threading
-from typing import Any, Final
+import warnings
+from typing import Any
 
 from celery import bootsteps, signals
+from celery.exceptions import CPendingDeprecationWarning
 from celery.worker.consumer import Consumer
 from kombu.exceptions import OperationalError
 
@@ -17,8 +20,6 @@ from bigzip.celery import site, tasks
 from bigzip.errors import InputError
 from bigzip.jobs.celery import REAP_SECONDS, make_app
 from bigzip.server.settings import Settings
-
-_ENDED_SECONDS: Final = 30.0
 
 
 def run_worker(settings: Settings, *, slots: int) -> int:
@@ -39,6 +40,7 @@ def run_worker(settings: Settings, *, slots: int) -> int:
     if settings.jobs.broker is None:
         raise InputError("there is no broker: set BIGZIP_JOBS__BROKER, or broker in [jobs], to redis://… or amqp://…")
     app = make_app(settings.jobs.broker)
+    warnings.simplefilter("ignore", CPendingDeprecationWarning)  # of a setting that is made explicitly
     site.configure(settings)
     app.steps["consumer"].add(_Reaper)
     lifeline = _Lifeline()
@@ -56,6 +58,7 @@ def run_worker(settings: Settings, *, slots: int) -> int:
         without_gossip=True,
         without_mingle=True,
         quiet=True,
+        hostname=f"bigzip-{os.getpid()}@{socket.gethostname()}",  # two of one name would be taken for one
     )
     worker.start()
     return int(worker.exitcode or 0)

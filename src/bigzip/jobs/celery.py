@@ -20,7 +20,7 @@ REAP: Final = "bigzip.reap"
 """The task of the reaper."""
 BELLS: Final = 8
 """That are rung for a job at once, at most: so many slots come to it without waiting for the reaper."""
-RUN_SECONDS: Final = 60.0
+RUN_SECONDS: Final = 30.0
 """After which a slot rings again instead of going on, so that no message is unacknowledged for long."""
 REAP_SECONDS: Final = 5.0
 """Between two rounds of the reaper."""
@@ -51,6 +51,8 @@ def make_app(broker: str) -> Celery:
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,
         worker_prefetch_multiplier=1,  # with acks_late, a slot has the message it works at, and no other
+        worker_enable_remote_control=False,  # its exclusive queue keeps a worker out that is restarted under its name
+        worker_cancel_long_running_tasks_on_connection_loss=False,  # what is under way needs no broker
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         broker_connection_timeout=5,
@@ -66,7 +68,7 @@ def make_app(broker: str) -> Celery:
 def _redis_options() -> dict[str, Any]:
     # Redis does not see that a worker has died. What is unacknowledged for longer than visibility_timeout is delivered
     # again, so that must be longer than a slot works at one bell; the defaults are an hour, looked at every 100 s.
-    return {"visibility_timeout": 3 * RUN_SECONDS, "unacked_restore_interval": 2, "unacked_restore_throttle": 1}
+    return {"visibility_timeout": 2 * RUN_SECONDS, "unacked_restore_interval": 2, "unacked_restore_throttle": 1}
 
 
 _AMQP_OPTIONS: Final[dict[str, Any]] = {"confirm_publish": True}
