@@ -82,6 +82,7 @@ class Site:
                 stdout=log,
                 stderr=log,
                 cwd=self.directory,
+                env=os.environ | {"BIGZIP_DATABASE": self.database},  # which goes before the file
             )
         try:
             yield worker

@@ -25,7 +25,6 @@ from bigzip.jobs.records import Job
 from bigzip.jobs.service import Order
 from bigzip.jobs.states import JobState
 from bigzip.server.config import read_configuration, settings_of
-
 from tests.server.service import wait_until
 
 from .brokers import Broker, running_rabbitmq, running_redis
@@ -58,6 +57,7 @@ def _running(kind: str) -> Iterator[Broker]:
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setenv("C_FORCE_ROOT", "1")
     found = Site(tmp_path, str(tmp_path / "jobs.sqlite"), str(tmp_path / "built"))
+    monkeypatch.setenv("BIGZIP_DATABASE", found.database)  # goes before what the file says
     yield found
     found.close()
 

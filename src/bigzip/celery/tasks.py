@@ -1,4 +1,4 @@
-"""The tasks: `bigzip.work` hears a bell, `bigzip.reap` rings where nobody is at work, `generate_large_zip` makes jobs."""
+"""The tasks: `bigzip.work` hears a bell, `bigzip.reap` rings where nobody is at work; `generate_large_zip`."""
 
 import time
 from collections.abc import Sequence

@@ -118,6 +118,7 @@ jobs: Final = Table(
     Column("lease_until", Double),  # seconds since 1970, by the database's clock
     Column("attempts", Integer, nullable=False, default=0),  # of what is to be done now
     Column("not_before", Double, nullable=False, default=0.0),
+    Column("reopened", Integer, nullable=False, default=0),  # how often bundles had to be made again
     Column("last_event", Integer, nullable=False, default=0),
     Column("progress_told", Double, nullable=False, default=0.0),
     Index("jobs_of_owner", "owner", "created_microseconds", "id"),

@@ -66,6 +66,8 @@ class Job(NewJob):
     """What it was in before it failed, or from where it goes on."""
     attempts: int
     """How often workers have begun what is to be done now."""
+    reopened: int
+    """How often bundles had to be made again."""
     last_event: int
 
 

@@ -69,6 +69,7 @@ def job_of(row: Row[Any]) -> Job:
         problem=None if row.problem is None else json.loads(row.problem),
         failed_in=None if row.failed_in is None else JobState(row.failed_in),
         attempts=row.attempts,
+        reopened=row.reopened,
         last_event=row.last_event,
     )
 

@@ -14,9 +14,13 @@ from bigzip.jobs.places import Places
 from bigzip.jobs.records import Job, NewJob
 from bigzip.jobs.states import JobState
 from bigzip.jobs.store import JobStore
+from bigzip.sinks.parts import check_key
 
 _DIRECTORY_BYTES: Final = 12
+_ANY_NAME: Final = "archive.zip"
+"""Of an archive in its place, where its own name cannot be a key; it is downloaded under its own."""
 _IDENTITY: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
+JOBS_PER_OWNER: Final = "jobs_per_owner"
 MAX_LINK_SECONDS: Final = 3_600
 """How long a link into the store is good: it is asked for anew each time."""
 
@@ -68,7 +72,7 @@ class JobService:
         """
         if order.most_active is not None and (active := self.jobs.active_count(order.owner)) >= order.most_active:
             raise LimitExceeded(
-                limit="jobs_per_owner",
+                limit=JOBS_PER_OWNER,
                 allowed=order.most_active,
                 actual=active + 1,
                 remedy="wait until one is done, or cancel one",
@@ -94,8 +98,8 @@ class JobService:
         return self.jobs.create_once(identity, self._new(order), archive.to_pieces())
 
     def _new(self, order: Order) -> NewJob:
-        # Of its own, so that archives of one name are in nobody's way, and nobody guesses where they are.
-        place_key = order.key or f"{secrets.token_urlsafe(_DIRECTORY_BYTES)}/{order.name}"
+        place_key = order.key or _own_key(order.name)
+        check_key(place_key)
         return NewJob(
             owner=order.owner,
             name=order.name,
@@ -105,6 +109,10 @@ class JobService:
             priority=order.priority,
             keep_seconds=order.keep_seconds,
         )
+
+    def path(self, job: Job) -> str | None:
+        """The path of the archive that a job has built, where it is a local file."""
+        return self.places.open(job.place).path(job.key)
 
     def link(self, job: Job) -> str | None:
         """A link to the archive that anyone can use for some time; None where the store makes none.
@@ -117,3 +125,14 @@ class JobService:
         return self.places.open(job.place).link(
             job.key, seconds=MAX_LINK_SECONDS, disposition=content_disposition(job.name)
         )
+
+
+def _own_key(name: str) -> str:
+    """A key of a job's own, so that archives of one name are in nobody's way, and nobody guesses where they are."""
+    directory = secrets.token_urlsafe(_DIRECTORY_BYTES)
+    key = f"{directory}/{name.replace('/', '_')}"
+    try:
+        check_key(key)
+    except InputError:
+        return f"{directory}/{_ANY_NAME}"
+    return key

@@ -293,6 +293,7 @@ class WorkStore(JobStore):
             values = {
                 "state": JobState.BUILDING,
                 "is_completing": False,
+                "reopened": jobs.c.reopened + 1,
                 "lease_until": None,
                 "attempts": 0,
                 "problem": problem_text({"kind": "MadeAgain", "detail": reason}),
@@ -442,7 +443,8 @@ def _scalar(connection: Connection, query: Any) -> Any:
 
 def _is(row: Row[Any]) -> ColumnElement[bool]:
     """The condition for a bundle."""
-    return (job_bundles.c.job_id == row.job_id) & (job_bundles.c.number == row.number)
+    condition: ColumnElement[bool] = (job_bundles.c.job_id == row.job_id) & (job_bundles.c.number == row.number)
+    return condition
 
 
 def _claimed(claim: Claim) -> ColumnElement[bool]:

@@ -13,12 +13,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NamedTuple, assert_never
+from typing import Any, Final, NamedTuple, assert_never
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from bigzip.archive import Archive
-from bigzip.errors import BigZipError, OutputError, SourceReadError, UploadGone
+from bigzip.errors import BigZipError, OutputError, PlanRefused, SourceReadError, UploadGone, printable
 from bigzip.jobs.building import BundleBuilder, Site
 from bigzip.jobs.finishing import Finisher
 from bigzip.jobs.leases import Lease, Leases, Stopped
@@ -34,6 +34,9 @@ _log = logging.getLogger("bigzip")
 _PLANS_KEPT: Final = 2
 _MOST_DELAY_SECONDS: Final = 60.0
 _IDLE_SECONDS: Final = 0.5
+_PROBLEMS_KEPT: Final = 20
+_MOST_REOPENED: Final = 5
+"""How often bundles are made again, before the store is to blame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,13 +137,7 @@ class Worker:
                     plan = self._plans.of(work.job)
                     BundleBuilder(self._jobs, plan.table, self._site(work.job), lease).build(work)
                 case FinishWork():
-                    plan = self._plans.of(work.job)
-                    reopened = Finisher(self._jobs, plan, self._site(work.job), lease.check).finish(work)
-                    if reopened is not None:
-                        _log.warning(
-                            "job %s: %s; %d bundles again", work.job.id, reopened.reason, len(reopened.offsets)
-                        )
-                        self._jobs.reopen(work.claim, reopened.offsets, reopened.reason)
+                    self._finish(work, lease)
                 case CleanupWork():
                     self._clean_up(work)
                 case _:
@@ -189,6 +186,17 @@ class Worker:
             store.abort(upload)
             raise
 
+    def _finish(self, work: FinishWork, lease: Lease) -> None:
+        plan = self._plans.of(work.job)
+        reopened = Finisher(self._jobs, plan, self._site(work.job), lease.check).finish(work)
+        if reopened is None:
+            return
+        _log.warning("job %s: %s; %d bundles again", work.job.id, reopened.reason, len(reopened.offsets))
+        if work.job.reopened < _MOST_REOPENED:
+            self._jobs.reopen(work.claim, reopened.offsets, reopened.reason)
+        else:
+            self._give_up(work, lease, OutputError(f"{reopened.reason}, {_MOST_REOPENED} times; check the store"))
+
     def _clean_up(self, work: CleanupWork) -> None:
         job = work.job
         store = self._open_store(job.place)
@@ -226,11 +234,14 @@ class Worker:
 
 def _problem(error: Exception) -> Problem:
     """What is kept of an error. What is not one of ours may have secrets in it."""
-    problem: dict[str, object] = {"kind": type(error).__name__, "detail": "the worker's log says more"}
+    problem: dict[str, Any] = {"kind": type(error).__name__, "detail": "the worker's log says more"}
     if isinstance(error, BigZipError):
         problem["detail"] = str(error)
         if (entry := getattr(error, "entry", None)) is not None:
             problem["entry"] = entry
+        if isinstance(error, PlanRefused):
+            shown = error.problems[:_PROBLEMS_KEPT]
+            problem["entries"] = [{"entry": printable(one.entry), "reason": one.reason} for one in shown]
     return problem
 
 

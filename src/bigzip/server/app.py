@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import bigzip
 from bigzip.server.archives import archive_routes
 from bigzip.server.downloads import download_routes
+from bigzip.server.jobs import job_routes
 from bigzip.server.operations import operation_routes
 from bigzip.server.problems import add_error_handlers
 from bigzip.server.requests import Requests
@@ -51,8 +52,17 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         generate_unique_id_function=_name,
     )
-    for routes in (archive_routes, download_routes, zip_routes, session_routes, web_routes, operation_routes):
+    for routes in (
+        archive_routes,
+        download_routes,
+        job_routes,
+        zip_routes,
+        session_routes,
+        web_routes,
+        operation_routes,
+    ):
         app.include_router(routes(service))
+    app.state.end = service.end
     app.add_middleware(Requests, metrics=service.metrics)
     add_error_handlers(app, settings.roots)
     show_errors_to_browsers(app)
@@ -79,6 +89,8 @@ async def _forget_what_expires(service: Service) -> None:
     while True:
         try:
             while await service.archives.in_thread(service.archives.store.remove_expired):
+                pass
+            while await service.archives.in_thread(service.jobs.jobs.expire_due):
                 pass
         except SQLAlchemyError as error:
             _log.warning("what has expired could not be removed: %s", error)

@@ -39,7 +39,7 @@ from bigzip.server.service import Service
 from bigzip.server.slots import Slots
 
 _MAX_LISTED: Final = 100
-_MAX_NAME: Final = 255
+MAX_NAME: Final = 255
 _ABSENT: Final = "There is no such archive, or it has expired."
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys(
     (400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503), PROBLEM
@@ -141,7 +141,7 @@ class _Archives:
         if wanted.expires_in is not None:
             expires = min(expires, int(time.time()) + wanted.expires_in)
         filename = wanted.filename or archive.name
-        _check_name(filename)
+        check_name(filename)
         link = await signed_link(self._service, request, archive, expires, filename)
         return LinkDocument(download=link, expires=moment(expires))
 
@@ -161,7 +161,7 @@ class _Archives:
 
     async def _planned(self, request: Request, caller: Caller) -> "_Planned":
         order = await self._service.manifests.order(request, caller)
-        _check_name(order.name)
+        check_name(order.name)
         # What was asked for is given up once it is looked up: of a million entries, both would be in memory.
         delivery = await self._archives.planned(order.asked.pop(), self._service.most(caller))
         return _Planned(name=order.name, expires_in=order.expires_in, fingerprint=order.fingerprint, delivery=delivery)
@@ -185,8 +185,8 @@ class _Archives:
 
     async def _kept_once(self, request: Request, caller: Caller, key: str) -> StoredArchive:
         """The archive that a request with an idempotency key leads to, now or before."""
-        if not 0 < len(key) <= _MAX_NAME or not key.isprintable():
-            raise InputError(f"an Idempotency-Key has 1 to {_MAX_NAME} printable characters")
+        if not 0 < len(key) <= MAX_NAME or not key.isprintable():
+            raise InputError(f"an Idempotency-Key has 1 to {MAX_NAME} printable characters")
         in_thread = self._archives.in_thread
         try:
             claim = await in_thread(partial(self._store.claim_key, caller.owner, key))
@@ -223,7 +223,12 @@ class _Planned:
     delivery: Delivery
 
 
-def _check_name(name: str) -> None:
-    if not 0 < len(name) <= _MAX_NAME:
-        raise LimitExceeded(limit="name", allowed=_MAX_NAME, actual=len(name), remedy="give a shorter file name")
+def check_name(name: str) -> None:
+    """Refuse file names that archives cannot have.
+
+    Raises:
+        LimitExceeded, InputError: this is one.
+    """
+    if not 0 < len(name) <= MAX_NAME:
+        raise LimitExceeded(limit="name", allowed=MAX_NAME, actual=len(name), remedy="give a shorter file name")
     content_disposition(name)

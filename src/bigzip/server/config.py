@@ -45,7 +45,7 @@ class JobsTable(BaseModel):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    place: str = Field(default_factory=default_place)
+    place: str | None = None
     slots: int | None = Field(default=None, ge=0, le=1_000)
     lease_seconds: float = Field(default=60.0, ge=1)
     seconds: int = Field(default=7 * DAY, ge=60)
@@ -156,7 +156,7 @@ def settings_of(configuration: Configuration, roots: Sequence[str] = (), *, use_
         archive_seconds=min(configuration.archive_seconds, configuration.max_archive_seconds),
         max_archive_seconds=configuration.max_archive_seconds,
         jobs=Jobs(
-            place=jobs.place if is_in_store(jobs.place) else os.path.abspath(jobs.place),
+            place=_job_place(configuration),
             slots=available_processors() if jobs.slots is None else jobs.slots,
             lease_seconds=jobs.lease_seconds,
             seconds=jobs.seconds,
@@ -164,6 +164,12 @@ def settings_of(configuration: Configuration, roots: Sequence[str] = (), *, use_
         ),
         limits=configuration.limits,
     )
+
+
+def _job_place(configuration: Configuration) -> str:
+    """Where jobs build archives: by default beside the database."""
+    place = configuration.jobs.place or default_place(configuration.database)
+    return place if is_in_store(place) else os.path.abspath(place)
 
 
 def _roots_of(options: Sequence[str], configured: Mapping[str, str]) -> RootArgument:
@@ -209,7 +215,7 @@ def _checked_prefix(prefix: str) -> str:
 def _connections_of(root: RootArgument, configuration: Configuration, allowed: Sequence[str]) -> Connections:
     settings = dict(configuration.stores)
     places = [str(place) for place in (root.values() if isinstance(root, Mapping) else [root])]
-    remote = [place for place in [*places, *allowed, configuration.jobs.place] if is_in_store(place)]
+    remote = [place for place in [*places, *allowed, _job_place(configuration)] if is_in_store(place)]
     for place in remote:
         scheme, _, rest = place.partition("://")
         store = f"{scheme}://{rest.partition('/')[0]}"

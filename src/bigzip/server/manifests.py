@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +27,7 @@ JSON_LINES: Final = ("application/jsonl", "application/x-ndjson", "application/x
 _THREADS: Final = 16
 _MAX_LINE: Final = 1 << 20
 _OPTIONS: Final = {"delivery": str, "expires_in": int}
+_NOTHING: Final[Mapping[str, type]] = {}
 _DELIVERIES: Final = ("auto", "stream")
 
 
@@ -39,6 +40,8 @@ class Order:
     """The one archive, for whoever takes it out."""
     expires_in: int
     """Seconds."""
+    more: dict[str, Any]
+    """The further options that were looked for."""
     fingerprint: str
     """Of the body: the same for the same bytes."""
 
@@ -53,14 +56,28 @@ class ManifestReader:
         """Held while a document is in memory, which takes up to fifty times its size."""
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bigzip manifests")
 
-    async def order(self, request: Request, caller: Caller) -> Order:
+    async def order(
+        self,
+        request: Request,
+        caller: Caller,
+        *,
+        also: Mapping[str, type] = _NOTHING,
+        default_seconds: int | None = None,
+    ) -> Order:
         """What the manifest in a request's body asks for.
+
+        Args:
+            request: with the manifest.
+            caller: who asks.
+            also: further options, with their types.
+            default_seconds: for `expires_in`.
 
         Raises:
             InputError: it asks for what cannot be.
             HTTPException: 408, 413 or 415.
         """
-        read = partial(self._read, self._body(request), caller)
+        seconds = self._settings.archive_seconds if default_seconds is None else default_seconds
+        read = partial(self._read, self._body(request), caller, also, seconds)
         return await asyncio.get_running_loop().run_in_executor(self._threads, read)
 
     async def fingerprint(self, request: Request) -> str:
@@ -85,19 +102,23 @@ class ManifestReader:
             max_seconds=limits.manifest_seconds,
         )
 
-    def _read(self, body: "_Body", caller: Caller) -> Order:
+    def _read(self, body: "_Body", caller: Caller, also: Mapping[str, type], seconds: int) -> Order:
+        options = {**_OPTIONS, **also}
         if not body.is_document:
-            return self._order(read_manifest(_only_lines(iter(body)), also=_OPTIONS), body, caller)
+            return self._order(read_manifest(_only_lines(iter(body)), also=options), body, caller, also, seconds)
         text = body.whole()
         with self._documents:
-            return self._order(read_manifest([text], also=_OPTIONS), body, caller)
+            return self._order(read_manifest([text], also=options), body, caller, also, seconds)
 
-    def _order(self, manifest: Manifest, body: "_Body", caller: Caller) -> Order:
+    def _order(
+        self, manifest: Manifest, body: "_Body", caller: Caller, also: Mapping[str, type], seconds: int
+    ) -> Order:
         options = dict(manifest.options)
+        more = {name: options.pop(name) for name in also if name in options}
         delivery = options.pop("delivery", "auto")
         if delivery not in _DELIVERIES:
             raise ManifestError("delivery", f"{delivery!r} cannot be: this service knows {' and '.join(_DELIVERIES)}")
-        expires_in = options.pop("expires_in", self._settings.archive_seconds)
+        expires_in = options.pop("expires_in", seconds)
         if not 1 <= expires_in <= self._settings.max_archive_seconds:
             raise LimitExceeded(
                 limit="max_archive_seconds",
@@ -114,7 +135,9 @@ class ManifestReader:
         )
         checked = Manifest(options={}, entries=map(self._checked, manifest.entries))
         add_manifest(archive, checked)
-        return Order(name=archive.name, asked=[archive], expires_in=expires_in, fingerprint=body.fingerprint())
+        return Order(
+            name=archive.name, asked=[archive], expires_in=expires_in, more=more, fingerprint=body.fingerprint()
+        )
 
     def _checked(self, entry: tuple[str, Any]) -> tuple[str, Any]:
         """An entry of a manifest, whose source may be named here."""

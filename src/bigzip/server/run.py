@@ -5,6 +5,7 @@ import ctypes
 import ipaddress
 import resource
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from math import ceil
 
@@ -73,8 +74,13 @@ def _raise_file_limit() -> None:
 class _Server(uvicorn.Server):
     """uvicorn's server, which cancels what runs too long and then ends without waiting for it."""
 
+    def __init__(self, config: uvicorn.Config, end: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end = end
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's; and see to it that every response that was broken off has reset its connection."""
+        self._end()
         await super().shutdown(sockets)
         tasks = self.server_state.tasks
         for task in tasks:
@@ -94,8 +100,9 @@ def serve(
     _tune_heaps()
     _raise_file_limit()
     configure_logs(log_format, quiet=quiet)
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         http=ResettableProtocol,
         ws="none",
         lifespan="on",
@@ -108,4 +115,4 @@ def serve(
         timeout_graceful_shutdown=ceil(settings.limits.shutdown_seconds),
     )
     with listener, suppress(KeyboardInterrupt):  # which uvicorn raises again once all is shut down
-        _Server(config).run(sockets=[listener])
+        _Server(config, app.state.end).run(sockets=[listener])

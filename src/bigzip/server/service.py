@@ -1,5 +1,6 @@
 """What every route of the service works with."""
 
+import asyncio
 from collections.abc import Callable
 
 from starlette.requests import Request
@@ -18,6 +19,7 @@ from bigzip.server.planning import Most, Planner
 from bigzip.server.readiness import Check, Readiness, root_checks
 from bigzip.server.settings import Settings
 from bigzip.server.streams import Streams
+from bigzip.server.working import job_service
 
 
 class Service:
@@ -37,6 +39,8 @@ class Service:
         self.access = Access(settings, TokenStore(engine))
         self.manifests = ManifestReader(settings, index)
         self.archives = KeptArchives(settings, ArchiveStore(engine), index, self.metrics)
+        self.jobs = job_service(settings, engine)
+        self._ending = asyncio.Event()
         self.checks: dict[str, Check] = root_checks(settings, self.planner)
         """What must do for the service to be ready, by name."""
         self.checks["database"] = self.archives.check
@@ -46,6 +50,18 @@ class Service:
         """What one archive of this caller may have."""
         limits = self.settings.limits
         return Most(caller.least("entries", limits.entries), caller.least("archive_bytes", limits.archive_bytes))
+
+    def end(self) -> None:
+        """Have what waits for something to happen end now: the service does."""
+        self._ending.set()
+
+    async def ending(self, seconds: float) -> bool:
+        """Whether the service ends within so many seconds; returns as soon as it does."""
+        try:
+            await asyncio.wait_for(self._ending.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
 
     def is_secure(self, request: Request) -> bool:
         """Whether the client came by HTTPS."""

@@ -18,9 +18,8 @@ def default_database() -> str:
     return os.environ.get("BIGZIP_DATABASE") or os.path.join(_state_directory(), "service.sqlite")
 
 
-def default_place() -> str:
-    """Where jobs build archives unless another place is named: beside the default database."""
-    database = default_database()
+def default_place(database: str) -> str:
+    """Where jobs build archives unless another place is named: beside the database, where that is a file."""
     directory = _state_directory() if "://" in database else os.path.dirname(os.path.abspath(database))
     return os.path.join(directory, "jobs")
 
@@ -36,7 +35,7 @@ def _state_directory() -> str:
 class Jobs:
     """How jobs are built."""
 
-    place: str = field(default_factory=default_place)
+    place: str = field(default_factory=lambda: default_place(default_database()))
     """Where: a directory, or `s3://bucket/prefix`."""
     slots: int = 0
     """How much the service itself builds at a time; 0 leaves all to others."""

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Engine
 
@@ -95,7 +95,10 @@ def embedded_worker(configuration: "Configuration", roots: Sequence[str], *, slo
         # The end of the pipe that the child reads closes with this process, however that ends.
         here, there = context.Pipe(duplex=False)
         process = context.Process(
-            target=_work, args=(configuration, tuple(roots), slots, here), name="bigzip worker", daemon=True
+            target=_work,
+            args=(configuration.model_dump(), tuple(roots), slots, here),
+            name="bigzip worker",
+            daemon=True,
         )
         process.start()
         here.close()
@@ -127,10 +130,11 @@ def embedded_worker(configuration: "Configuration", roots: Sequence[str], *, slo
         watcher.join()
 
 
-def _work(configuration: "Configuration", roots: Sequence[str], slots: int, parent: Connection) -> None:
+def _work(configured: dict[str, Any], roots: Sequence[str], slots: int, parent: Connection) -> None:
     from bigzip.database.engine import open_database
-    from bigzip.server.config import settings_of
+    from bigzip.server.config import Configuration, settings_of
 
+    configuration = Configuration(**configured)
     configure_logs(configuration.log_format, quiet=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent says when to end
     settings = settings_of(configuration, roots)

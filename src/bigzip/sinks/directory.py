@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, NamedTuple
 
 from bigzip.errors import InputError, OutputError, OutputExists, PartsLost, UploadGone, printable
-from bigzip.sinks.parts import Capabilities, CopySource, StoredObject, StoredPart, Upload
+from bigzip.sinks.parts import Capabilities, CopySource, StoredObject, StoredPart, Upload, check_key
 
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 _PART: Final = re.compile(r"(\d+)-(\d+)-([0-9a-f]{8})-(\d*)")
@@ -154,7 +154,7 @@ class DirectoryPartStore:
     def abandoned(self, key: str) -> list[Upload]:
         directory = os.path.dirname(self._target(key))
         found = []
-        with suppress(FileNotFoundError), _output_errors(key), os.scandir(directory) as entries:
+        with _output_errors(key), suppress(FileNotFoundError), os.scandir(directory) as entries:
             for entry in entries:
                 match = re.fullmatch(r"\.bigzip-([0-9a-f]{16})\.parts", entry.name)
                 if match is not None and _read(os.path.join(entry.path, "key")) == key.encode():
@@ -201,11 +201,10 @@ class DirectoryPartStore:
         Raises:
             InputError: it leads out of the directory.
         """
-        components = key.split("/")
-        is_plain = all(one not in ("", ".", "..") and not one.startswith(".bigzip-") for one in components)
-        target = os.path.join(self._directory, *components)
-        if not is_plain or "\0" in key or os.path.isdir(target):
-            raise InputError(f"{printable(key)!r} is no key: give the path of a file beneath the directory")
+        check_key(key)
+        target = os.path.join(self._directory, key)
+        if os.path.isdir(target):
+            raise InputError(f"{printable(key)!r} is a directory; give the path of a file")
         if not f"{os.path.realpath(os.path.dirname(target))}/".startswith(f"{self._directory.rstrip('/')}/"):
             raise InputError(f"{printable(key)!r} leads out of the directory")
         return target

@@ -5,13 +5,16 @@ A store says what it can do by its `Capabilities`; whoever writes to it asks tho
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from bigzip.errors import InputError
+from bigzip.errors import InputError, printable
 from bigzip.sources.url import is_in_store
 
 if TYPE_CHECKING:
     from bigzip.sources.connections import Connections
+
+_MAX_KEY: Final = 900
+"""Bytes; S3 takes 1,024 with its prefix."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +182,20 @@ class PartStore(Protocol):
     def path(self, key: str) -> str | None:
         """The path of an object, where it is a local file."""
         ...
+
+
+def check_key(key: str) -> None:
+    """Refuse keys that not every store can have.
+
+    Raises:
+        InputError: this is one.
+    """
+    components = key.split("/")
+    is_plain = all(one not in ("", ".", "..") and not one.startswith(".bigzip-") for one in components)
+    if not is_plain or not key.isprintable() or len(key.encode()) > _MAX_KEY:
+        raise InputError(
+            f"{printable(key)!r} is no key: give a path of printable characters, without empty components, '.' and '..'"
+        )
 
 
 def open_part_store(place: str, connections: "Connections") -> PartStore:

@@ -25,7 +25,7 @@ from bigzip.errors import (
     UploadGone,
     printable,
 )
-from bigzip.sinks.parts import Capabilities, CopySource, StoredObject, StoredPart, Upload
+from bigzip.sinks.parts import Capabilities, CopySource, StoredObject, StoredPart, Upload, check_key
 from bigzip.sources.connections import Connections
 from bigzip.sources.url import without_urls
 
@@ -102,7 +102,7 @@ class S3PartStore:
                 ContentLength=size,
                 ChecksumCRC32=_encoded(crc32),
             )
-        return StoredPart(number=number, size=size, crc32=crc32, etag=answer["ETag"])
+        return StoredPart(number=number, size=size, crc32=crc32, etag=_quoted(answer["ETag"]))
 
     def copy(self, upload: Upload, number: int, source: CopySource, start: int, stop: int) -> StoredPart:
         bucket, _, source_key = source.location.partition("://")[2].partition("/")
@@ -129,7 +129,7 @@ class S3PartStore:
         checksum = _decoded(result.get("ChecksumCRC32"))
         if checksum is None:
             raise SourceReadError("the store copied it and told no CRC-32: configure it with copy_crc32 = false")
-        return StoredPart(number=number, size=stop - start, crc32=checksum, etag=result["ETag"])
+        return StoredPart(number=number, size=stop - start, crc32=checksum, etag=_quoted(result["ETag"]))
 
     def parts(self, upload: Upload) -> dict[int, tuple[str, int]]:
         found: dict[int, tuple[str, int]] = {}
@@ -138,7 +138,7 @@ class S3PartStore:
             with self._errors(upload.key, "list the parts"):
                 answer = self._client.list_parts(**self._upload(upload), PartNumberMarker=after)
             for part in answer.get("Parts", []):
-                found[part["PartNumber"]] = (part["ETag"], part["Size"])
+                found[part["PartNumber"]] = (_quoted(part["ETag"]), part["Size"])
             if not answer.get("IsTruncated"):
                 return found
             after = int(answer["NextPartNumberMarker"])
@@ -210,7 +210,7 @@ class S3PartStore:
         is_whole = answer.get("ChecksumType") == "FULL_OBJECT"
         return StoredObject(
             size=answer["ContentLength"],
-            etag=answer["ETag"],
+            etag=_quoted(answer["ETag"]),
             job=answer.get("Metadata", {}).get(_JOB),
             crc32=_decoded(answer.get("ChecksumCRC32")) if is_whole else None,
         )
@@ -250,8 +250,7 @@ class S3PartStore:
         return None
 
     def _key(self, key: str) -> str:
-        if not key or key.startswith("/") or any(one in ("", ".", "..") for one in key.split("/")):
-            raise InputError(f"{printable(key)!r} is no key: give a path without empty components, '.' and '..'")
+        check_key(key)
         return self._prefix + key
 
     def _upload(self, upload: Upload) -> dict[str, Any]:
@@ -344,6 +343,11 @@ def _configured(store: str, settings: Mapping[str, Any]) -> Capabilities:
         if name not in kinds or isinstance(value, bool) is not (kinds[name] in (bool, "bool")):
             raise InputError(f"{store}: the capability {printable(name)} is not known, or has a value of another kind")
     return replace(AWS, **settings)
+
+
+def _quoted(etag: str) -> str:
+    """An entity tag in quotes, which some stores leave out in some answers."""
+    return etag if etag.startswith('"') else f'"{etag}"'
 
 
 def _encoded(crc32: int) -> str:

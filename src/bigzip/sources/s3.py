@@ -28,6 +28,8 @@ _CONNECTIONS: Final = 16
 _CREDENTIALS_KEPT: Final = timedelta(minutes=5)
 _ATTEMPTS: Final = 2
 """What is asked here can be done without."""
+_SIGNATURE: Final = "s3v4"
+"""Version 4, for links too, which boto3 would sign with version 2 in some regions."""
 _WRITING_ATTEMPTS: Final = 8
 _GIVE_UP_AFTER: Final = 16
 """Objects in a row without a checksum, after which small ones are asked about no more: reading them costs as much."""
@@ -94,7 +96,7 @@ class S3:
             endpoint_url=endpoint,
             region_name=self._session.region_name or _DEFAULT_REGION,
             config=Config(
-                signature_version=UNSIGNED if self._is_anonymous else None,
+                signature_version=UNSIGNED if self._is_anonymous else _SIGNATURE,
                 max_pool_connections=connections,
                 connect_timeout=self._timeout,
                 read_timeout=self._timeout,

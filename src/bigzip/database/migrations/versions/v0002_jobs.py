@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("lease_until", sa.Double),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("not_before", sa.Double, nullable=False),
+        sa.Column("reopened", sa.Integer, nullable=False),
         sa.Column("last_event", sa.Integer, nullable=False),
         sa.Column("progress_told", sa.Double, nullable=False),
     )

@@ -1,0 +1,135 @@
+"""What the API says of jobs, as its OpenAPI documents describe it."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, Field
+
+from bigzip.jobs.records import Job, Problem
+from bigzip.jobs.states import JobState
+from bigzip.server.documents import MANIFEST_BODY, moment
+from bigzip.sources.roots import Roots
+
+_PERCENT: Final = 100
+_OF_SOURCES: Final = {
+    "SourceMissing": "is not there any more, or may not be read",
+    "SourceChanged": "has changed since the job began; begin another job",
+    "SourceReadError": "cannot be read now; resume the job later",
+}
+_OF_PLACES: Final = {
+    "OutputExists": "There is an archive of this key already; choose another, or allow overwriting.",
+    "UploadGone": "What was built so far is not there any more; resume the job, which begins again.",
+    "WorkersFailed": "The workers gave up; whoever runs the service finds the reason in the log.",
+}
+_TROUBLE: Final = "The place where archives are built is in trouble; it is tried again as long as the job is active."
+
+
+class JobProblem(BaseModel):
+    """Why a job failed, or what keeps it from going on now (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    detail: str
+
+
+class JobProgress(BaseModel):
+    """How far a job has come."""
+
+    data_bytes_done: int
+    data_bytes: Annotated[int | None, Field(description="Of all entries; null until they were looked up.")]
+    percent: int | None
+
+
+class JobLinks(BaseModel):
+    """Where to go on."""
+
+    self: str
+    events: Annotated[str, Field(description="Server-sent events: what happens to the job.")]
+    download: Annotated[str | None, Field(description="The archive; null until the job is done.")]
+
+
+class JobDocument(BaseModel):
+    """A job."""
+
+    id: Annotated[str, Field(examples=["dBvJIh-H3GVrN-w4lWmOAA"])]
+    name: Annotated[str, Field(examples=["photos.zip"])]
+    state: JobState
+    created: datetime
+    expires: Annotated[datetime | None, Field(description="When its archive is deleted; null while it is active.")]
+    entries: Annotated[int | None, Field(description="Null until they were looked up.")]
+    progress: JobProgress
+    bytes_written: Annotated[int, Field(description="Of the archive, made by workers.")]
+    bytes_copied: Annotated[int, Field(description="Of the archive, copied by the store itself.")]
+    content_length: Annotated[int | None, Field(description="Of the ZIP; null until it is done.")]
+    problem: JobProblem | None
+    links: JobLinks
+
+
+class JobList(BaseModel):
+    """Jobs, newest first."""
+
+    jobs: list[JobDocument]
+    next: Annotated[str | None, Field(description="What to give as `before` for more; null at the end.")]
+
+
+def job_document(job: Job, roots: Roots) -> JobDocument:
+    """What is said of a job."""
+    percent = None
+    if job.data_bytes is not None:
+        percent = _PERCENT * job.data_bytes_done // job.data_bytes if job.data_bytes else 0
+    if job.state is JobState.DONE:
+        percent = _PERCENT
+    place = f"/v1/jobs/{job.id}"
+    return JobDocument(
+        id=job.id,
+        name=job.name,
+        state=job.state,
+        created=moment(job.created_microseconds // 1_000_000),
+        expires=None if job.expires is None else moment(job.expires),
+        entries=job.entries,
+        progress=JobProgress(data_bytes_done=job.data_bytes_done, data_bytes=job.data_bytes, percent=percent),
+        bytes_written=job.bytes_written,
+        bytes_copied=job.bytes_copied,
+        content_length=job.archive_size,
+        problem=None if job.problem is None else job_problem(job.problem, roots),
+        links=JobLinks(
+            self=place,
+            events=f"{place}/events",
+            download=f"{place}/download" if job.state is JobState.DONE else None,
+        ),
+    )
+
+
+def job_problem(problem: Problem, roots: Roots) -> JobProblem:
+    """What outsiders are told of a problem: not where things are."""
+    kind = str(problem.get("kind", ""))
+    if "entries" in problem:
+        told = [f"{roots.shown(str(one['entry']))}: {one['reason']}" for one in problem["entries"]]
+        return JobProblem(title="Entries Cannot Be Archived", detail="; ".join(told))
+    if kind in _OF_SOURCES:
+        entry = problem.get("entry") or "an entry"
+        return JobProblem(title="A File Failed", detail=f"{entry}: {_OF_SOURCES[kind]}.")
+    if kind in ("LimitExceeded", "InputError"):
+        return JobProblem(title="The Archive Cannot Be Built", detail=str(problem.get("detail", "")))
+    if kind == "MadeAgain":
+        return JobProblem(title="Made Again", detail=str(problem.get("detail", "")))
+    return JobProblem(title="Building Failed", detail=_OF_PLACES.get(kind, _TROUBLE))
+
+
+_JOB_OPTIONS: Final[dict[str, Any]] = {
+    "priority": {"type": "integer", "minimum": -100, "maximum": 100, "description": "Higher ones go first."},
+    "key": {"type": "string", "description": "Where in the place of jobs; by default under a name of its own."},
+    "overwrite": {"type": "boolean", "description": "Whether an archive of this key may be replaced."},
+}
+
+
+def _job_body() -> dict[str, Any]:
+    """As manifests for archives, and some options more."""
+    body = MANIFEST_BODY["requestBody"]
+    document = body["content"]["application/json"]
+    schema = document["schema"] | {"properties": document["schema"]["properties"] | _JOB_OPTIONS}
+    content = body["content"] | {"application/json": document | {"schema": schema}}
+    return {"requestBody": body | {"content": content, "required": False}}
+
+
+JOB_BODY: Final = _job_body()
