@@ -18,7 +18,7 @@ from kombu.exceptions import OperationalError
 
 from bigzip.celery import site, tasks
 from bigzip.errors import InputError
-from bigzip.jobs.celery import REAP_SECONDS, make_app
+from bigzip.jobs.celery import REAP_SECONDS, SOON_GIVEN_UP, make_app
 from bigzip.server.settings import Settings
 
 
@@ -90,7 +90,7 @@ class _Reaper(bootsteps.StartStopStep):
     def _call(self, parent: Consumer) -> None:
         try:
             # One that nobody had time for is thrown away: whoever is busy is not in need of bells.
-            parent.app.send_task(tasks.reap.name, expires=REAP_SECONDS, retry=False)
+            parent.app.send_task(tasks.reap.name, expires=REAP_SECONDS, retry=True, retry_policy=SOON_GIVEN_UP)
         except (OperationalError, OSError):
             pass  # Celery connects again, and says so
 

@@ -28,6 +28,17 @@ REAP_SECONDS: Final = 5.0
 _QUEUE: Final = "bigzip"
 _REDIS: Final = ("redis", "rediss", "sentinel")
 _AMQP: Final = ("amqp", "amqps", "pyamqp")
+SOON_GIVEN_UP: Final = {"max_retries": 1, "interval_start": 0.0, "interval_step": 0.2, "interval_max": 0.2}
+"""Of ringing: once more, for a connection that was kept may have ended. After that it is left to the reaper."""
+_REDIS_OPTIONS: Final = {
+    "visibility_timeout": 2 * RUN_SECONDS,
+    "unacked_restore_interval": 2,
+    "unacked_restore_throttle": 1,
+}
+"""Redis does not see that a worker has died. What is not acknowledged for `visibility_timeout` is delivered again: that
+must be longer than a slot works at one bell. By default it is an hour, and is looked at every 100 s."""
+_AMQP_OPTIONS: Final[dict[str, Any]] = {"confirm_publish": True}
+"""RabbitMQ says when it has a message on disk; unasked, what a crash takes from it is lost silently."""
 _log = logging.getLogger("bigzip")
 
 
@@ -60,19 +71,9 @@ def make_app(broker: str) -> Celery:
         broker_connection_max_retries=None,
         redis_socket_connect_timeout=5,
         redis_socket_timeout=30,
-        broker_transport_options=_redis_options() if scheme in _REDIS else _AMQP_OPTIONS,
+        broker_transport_options=SOON_GIVEN_UP | (_REDIS_OPTIONS if scheme in _REDIS else _AMQP_OPTIONS),
     )
     return app
-
-
-def _redis_options() -> dict[str, Any]:
-    # Redis does not see that a worker has died. What is unacknowledged for longer than visibility_timeout is delivered
-    # again, so that must be longer than a slot works at one bell; the defaults are an hour, looked at every 100 s.
-    return {"visibility_timeout": 2 * RUN_SECONDS, "unacked_restore_interval": 2, "unacked_restore_throttle": 1}
-
-
-_AMQP_OPTIONS: Final[dict[str, Any]] = {"confirm_publish": True}
-"""RabbitMQ says when it has a message on disk; unasked, what a crash takes from it is lost silently."""
 
 
 def ring(app: Celery, job_id: str, *, bells: int = 1, good_for_seconds: float | None = None) -> None:
@@ -88,7 +89,7 @@ def ring(app: Celery, job_id: str, *, bells: int = 1, good_for_seconds: float | 
         kombu.exceptions.OperationalError: the broker does not answer.
     """
     for _ in range(bells):
-        app.send_task(WORK, (job_id,), expires=good_for_seconds, retry=False)
+        app.send_task(WORK, (job_id,), expires=good_for_seconds, retry=True, retry_policy=SOON_GIVEN_UP)
 
 
 class Doorbell:
