@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 import pytest
 from sqlalchemy import select
 
-import bigzip.celery
 from bigzip.archive import Archive
 from bigzip.celery import site as tasks_site
 from bigzip.celery import tasks
@@ -32,6 +31,7 @@ from .brokers import Broker, running_rabbitmq, running_redis
 from .sites import Site, digest_of
 
 _RUNNING = {"redis": running_redis, "rabbitmq": running_rabbitmq}
+_EXAMPLE = Path(__file__).parents[2] / "examples" / "celery"
 _UNUSED_PORT = 9
 """The discard service's: nobody listens there."""
 
@@ -216,42 +216,33 @@ def test_a_slot_rings_again_when_its_time_is_over(
     tasks_site.site().jobs._engine.dispose()
 
 
-_APPLICATION = """
-from celery import Celery
-
-app = Celery("theirs", broker={broker!r}, include=["bigzip.celery"])
-app.conf.bigzip_config = {config!r}
-"""
-
-
 def test_an_application_of_others_has_archives_built(
-    site: Site, redis: Broker, archive: Archive, tree: Path, monkeypatch: pytest.MonkeyPatch
+    site: Site, redis: Broker, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However often it asks for a job by one id, there is one job."""
-    (site.directory / "theirs.py").write_text(_APPLICATION.format(broker=redis.url, config=site.config()))
-    app = make_app(redis.url)
-    app.conf.task_default_queue = "celery"
-    app.set_current()
+    """The example: however often it asks for a job by one id, there is one job."""
+    monkeypatch.setenv("BIGZIP_JOBS__PLACE", site.place)
     with (
-        (site.directory / "worker.log").open("ab") as log,
+        _workers(site, redis, monkeypatch),
+        (site.directory / "application.log").open("ab") as log,
         subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "theirs", "worker", "--concurrency", "2"],
-            cwd=site.directory,
+            [sys.executable, "-m", "celery", "-A", "tasks", "worker", "--concurrency", "1"],
+            cwd=_EXAMPLE,
             stdout=log,
             stderr=log,
-        ) as worker,
+        ) as application,
     ):
         try:
             for _ in range(3):
-                bigzip.celery.generate_large_zip.delay([f"{tree}/"], job_id="theirs-1", name="logs.zip")
-            wait_until(lambda: _is_done(site, "theirs-1"), "the job is done", timeout_seconds=120)
+                order = [sys.executable, "order.py", "nightly-1", str(tree)]
+                subprocess.run(order, cwd=_EXAMPLE, check=True, timeout=60)
+            wait_until(lambda: _is_done(site, "nightly-1"), "the job is done", timeout_seconds=100)
         finally:
-            worker.terminate()
-            worker.wait(60)
+            application.terminate()
+            application.wait(60)
     [job] = site.jobs.of_owner("local", limit=10)
-    assert (job.id, job.name, job.state) == ("theirs-1", "logs.zip", JobState.DONE)
+    assert (job.id, job.name, job.state) == ("nightly-1", "nightly-1.zip", JobState.DONE)
     direct = Archive()
-    direct.add(f"{tree}/")
+    direct.add(str(tree))
     assert site.digest(job) == digest_of(direct)
 
 
