@@ -132,7 +132,9 @@ def test_killed_processes_lose_nothing(
                 for slot in _slots(workers[0]):
                     os.kill(slot, signal.SIGKILL)
             case "worker":
+                slots = _slots(workers[0])
                 workers[0].kill()
+                wait_until(lambda: not any(Path(f"/proc/{slot}").exists() for slot in slots), "its slots end with it")
             case _:
                 for worker in workers:
                     worker.kill()
@@ -151,18 +153,6 @@ def test_a_worker_that_is_told_to_end_gives_back_what_it_does(
         assert workers[0].wait(30) == 0
         assert all(bundle.attempts <= 1 for bundle in site.jobs.bundles(job.id))
         _check(site, job, archive)
-
-
-def test_slots_end_with_their_worker(
-    site: Site, redis: Broker, archive: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site.lease_seconds = 120.0
-    with _workers(site, redis, monkeypatch) as workers:
-        job = _start(site, redis, archive)
-        slots = _slots(workers[0])
-        workers[0].kill()
-        _check(site, job, archive)
-        site.wait(job, lambda _: not any(Path(f"/proc/{slot}").exists() for slot in slots))
 
 
 @pytest.mark.parametrize("forgetting", [False, True])

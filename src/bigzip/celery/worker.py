@@ -96,22 +96,24 @@ class _Reaper(bootsteps.StartStopStep):
 
 
 class _Lifeline:
-    """A pipe that the slots read, and whose other end the parent has: when it closes, the parent is ending or dead."""
+    """A pipe that the slots read, and whose other end the parent has: it closes that when it is told to end.
+
+    Of a signal to the parent the slots hear nothing: Celery lets them come to the end of their tasks. When the parent
+    is killed there is nothing to be done: Celery has the kernel kill its slots with it.
+    """
 
     def __init__(self) -> None:
-        self._parent = os.getpid()
         self._ours, self._parents = os.pipe()
 
     def cut(self, **_: object) -> None:
-        """In the parent: have the slots give back what is under way."""
+        """In the parent: have the slots give back what is under way. Repeatable."""
         if self._parents >= 0:
             os.close(self._parents)
             self._parents = -1
 
     def hold(self, **_: object) -> None:
-        """In a slot: stop as soon as the parent ends, however that happens."""
-        if self._parents >= 0:
-            os.close(self._parents)
+        """In a slot: stop as soon as the parent is ending."""
+        self.cut()
         threading.Thread(target=self._watch, name="bigzip lifeline", daemon=True).start()
 
     def _watch(self) -> None:
