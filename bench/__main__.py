@@ -19,6 +19,7 @@ from bench import (
     entries,
     first_byte,
     http_download,
+    jobs,
     machine,
     object_store,
     results,
@@ -41,6 +42,7 @@ BENCHES: dict[str, Callable[[Settings], Iterator[str]]] = {
     "tail-range": tail_range.measure,
     "slow-clients": slow_clients.measure,
     "object-store": object_store.measure,
+    "jobs": jobs.measure,
 }
 
 

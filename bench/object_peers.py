@@ -27,7 +27,7 @@ _THREADS = 8
 _KEYS_A_PREFIX = 100
 
 
-def _client(endpoint: str) -> Any:
+def client_of(endpoint: str) -> Any:
     import boto3
 
     return boto3.client(
@@ -39,7 +39,7 @@ def _client(endpoint: str) -> Any:
     )
 
 
-def _keys(client: Any, prefix: str) -> Iterator[str]:
+def keys_below(client: Any, prefix: str) -> Iterator[str]:
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{prefix}/"):
         for found in page.get("Contents", ()):
             yield found["Key"]
@@ -48,22 +48,22 @@ def _keys(client: Any, prefix: str) -> Iterator[str]:
 def _zipstream(endpoint: str, prefix: str, out: Path) -> None:
     import zipstream  # type: ignore[import-untyped]
 
-    client = _client(endpoint)
+    client = client_of(endpoint)
 
     def data(key: str) -> Iterator[bytes]:
         yield from client.get_object(Bucket=BUCKET, Key=key)["Body"].iter_chunks(DEFAULT_CHUNK)
 
     archive = zipstream.ZipStream(compress_type=zipstream.ZIP_STORED)
-    for key in _keys(client, prefix):
+    for key in keys_below(client, prefix):
         archive.add(data(key), key)
     with out.open("wb") as file:
         file.writelines(archive)
 
 
 def _zipfile(endpoint: str, prefix: str, out: Path) -> None:
-    client = _client(endpoint)
+    client = client_of(endpoint)
     with zipfile.ZipFile(out, "w") as archive:
-        for key in _keys(client, prefix):
+        for key in keys_below(client, prefix):
             body = client.get_object(Bucket=BUCKET, Key=key)["Body"]
             with archive.open(key, "w") as entry:
                 shutil.copyfileobj(body, entry, DEFAULT_CHUNK)
@@ -109,7 +109,7 @@ def fill(endpoint: str, prefix: str, count: int, sizes: tuple[int, int]) -> None
     import obstore
     from obstore.store import S3Store
 
-    client = _client(endpoint)
+    client = client_of(endpoint)
     if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
         client.create_bucket(Bucket=BUCKET)
     store = S3Store(

@@ -1,7 +1,7 @@
 """Slices of an archive that are made before offsets and lengths are known, against the archive of a full plan."""
 
 import random
-from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -54,9 +54,9 @@ def archive_of(directory: Path) -> Archive:
 
 
 @pytest.fixture(scope="module")
-def planned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EntryTable, Plan]]:
+def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[EntryTable, Plan]:
     archive = archive_of(tmp_path_factory.mktemp("files"))
-    yield archive.resolve().plan(survey="nothing").table, archive.plan()
+    return archive.resolve().plan(survey="nothing").table, archive.plan()
 
 
 def cuts(table: EntryTable, chooser: random.Random) -> list[Position]:
@@ -90,7 +90,7 @@ def test_slices_add_up_to_the_archive(planned: tuple[EntryTable, Plan], seed: in
     places = cuts(table, random.Random(seed))
     made: list[bytes] = []
     facts: list[PieceFacts] = []
-    for start, stop in reversed(list(zip(places, places[1:], strict=False))):  # as a header needs what is behind it
+    for start, stop in reversed(list(pairwise(places))):  # as a header needs what is behind it
         data, found = make(table, Span(start, stop), rest=rest_of(table, stop, facts))
         made.insert(0, data)
         kept = SpanFacts.from_bytes(found.to_bytes())

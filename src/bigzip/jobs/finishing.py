@@ -121,7 +121,7 @@ class Finisher:
         lost: dict[int, int | None] = {
             bundle.number: None
             for bundle in made
-            if any(there.get(part.number) != (part.etag, part.size) for part in bundle.parts)
+            if any((part.number, part.etag, part.size) not in there for part in bundle.parts)
         }
         if lost:
             return Reopened(offsets=lost, reason="the store does not have all parts that were put there")

@@ -75,12 +75,16 @@ class Worker:
         self._settings = settings
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self._stopping = threading.Event()
+        self._news = threading.Condition()
+        self._changes = 0
+        """That this worker has made: each may have made something possible that was not."""
         self._leases = Leases(jobs, settings.lease_seconds, self._stopping)
         self._plans = _Plans(jobs, settings.connections)
 
     def stop(self) -> None:
         """Have `run` end soon: what is under way is given back. From any thread."""
         self._stopping.set()
+        self._changed()
 
     def run(
         self, *, until_idle: bool = False, patience_seconds: float | None = None, seconds: float | None = None
@@ -111,7 +115,7 @@ class Worker:
         name, after = f"{self.name}:{number}", None
         begun_at = busy_at = asked = time.monotonic()
         while not self._stopping.is_set() and asked - begun_at <= ends.seconds:
-            asked = time.monotonic()
+            asked, seen = time.monotonic(), self._changes
             try:
                 work = self._jobs.claim(name, self._settings.lease_seconds, after=after)
             except SQLAlchemyError as error:
@@ -121,12 +125,23 @@ class Worker:
             if work is None:
                 if asked - busy_at >= ends.patience_seconds or (ends.until_idle and self._jobs.is_idle()):
                     return
-                self._stopping.wait(_IDLE_SECONDS)
+                self._wait_for_news(seen)
                 continue
             after = work.claim if isinstance(work, BuildWork) else None
             with self._leases.hold(work.claim, asked) as lease:
                 self._do(work, lease)
             busy_at = asked = time.monotonic()
+            self._changed()
+
+    def _changed(self) -> None:
+        with self._news:
+            self._changes += 1
+            self._news.notify_all()
+
+    def _wait_for_news(self, seen: int) -> None:
+        """Wait until something may be possible that was not: at once after this worker's doing, else before long."""
+        with self._news:
+            self._news.wait_for(lambda: self._changes != seen, _IDLE_SECONDS)
 
     def _do(self, work: Work, lease: Lease) -> None:
         try:

@@ -133,3 +133,13 @@ def _job_body() -> dict[str, Any]:
 
 
 JOB_BODY: Final = _job_body()
+EVENT_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "An event; `data` is a JSON object.",
+    "required": ["id", "event", "data"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$"},
+        "event": {"type": "string"},
+        "data": {"type": "string"},
+    },
+}

@@ -29,7 +29,7 @@ from bigzip.server.access import Caller
 from bigzip.server.archives import MAX_NAME, check_name
 from bigzip.server.crowding import TooManyAtOnce
 from bigzip.server.documents import ID_PATTERN, PROBLEM, ZIP_RESPONSES, Identity
-from bigzip.server.job_documents import JOB_BODY, JobDocument, JobList, job_document, job_problem
+from bigzip.server.job_documents import EVENT_SCHEMA, JOB_BODY, JobDocument, JobList, job_document, job_problem
 from bigzip.server.service import Service
 from bigzip.server.slots import Slots
 
@@ -46,7 +46,7 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys(
     (400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 429, 503), PROBLEM
 )
 _EVENTS: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"description": "Server-sent events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+    200: {"description": "Server-sent events.", "content": {"text/event-stream": {"schema": EVENT_SCHEMA}}}
 }
 
 

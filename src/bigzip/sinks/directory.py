@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, NamedTuple
 
 from bigzip.errors import InputError, OutputError, OutputExists, PartsLost, UploadGone, printable
-from bigzip.sinks.parts import Capabilities, CopySource, StoredObject, StoredPart, Upload, check_key
+from bigzip.sinks.parts import Capabilities, CopySource, PartThere, StoredObject, StoredPart, Upload, check_key
 
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 _PART: Final = re.compile(r"(\d+)-(\d+)-([0-9a-f]{8})-(\d*)")
@@ -111,9 +111,9 @@ class DirectoryPartStore:
     def copy(self, upload: Upload, number: int, source: CopySource, start: int, stop: int) -> StoredPart:
         raise InputError("a directory copies nothing by itself")
 
-    def parts(self, upload: Upload) -> dict[int, tuple[str, int]]:
+    def parts(self, upload: Upload) -> set[PartThere]:
         with self._open(upload) as parts:
-            return {part.number: (part.etag, part.size) for part in _listed(parts)}
+            return {PartThere(part.number, part.etag, part.size) for part in _listed(parts)}
 
     def complete(self, upload: Upload, parts: Sequence[StoredPart], *, crc32: int, overwrite: bool) -> StoredObject:
         target = self._target(upload.key)

@@ -62,6 +62,14 @@ class StoredPart:
     etag: str
 
 
+class PartThere(NamedTuple):
+    """What a store tells of a part that it has."""
+
+    number: int
+    etag: str
+    size: int
+
+
 class CopySource(NamedTuple):
     """An object that a store has already."""
 
@@ -128,8 +136,8 @@ class PartStore(Protocol):
         """
         ...
 
-    def parts(self, upload: Upload) -> dict[int, tuple[str, int]]:
-        """The entity tag and the size of each part that is there, by its number.
+    def parts(self, upload: Upload) -> set[PartThere]:
+        """The parts that are there. Of one that was replaced, some stores list both.
 
         Raises:
             UploadGone: there is no such upload any more.

@@ -25,7 +25,7 @@ from bigzip.errors import (
     UploadGone,
     printable,
 )
-from bigzip.sinks.parts import Capabilities, CopySource, StoredObject, StoredPart, Upload, check_key
+from bigzip.sinks.parts import Capabilities, CopySource, PartThere, StoredObject, StoredPart, Upload, check_key
 from bigzip.sources.connections import Connections
 from bigzip.sources.url import without_urls
 
@@ -131,14 +131,14 @@ class S3PartStore:
             raise SourceReadError("the store copied it and told no CRC-32: configure it with copy_crc32 = false")
         return StoredPart(number=number, size=stop - start, crc32=checksum, etag=_quoted(result["ETag"]))
 
-    def parts(self, upload: Upload) -> dict[int, tuple[str, int]]:
-        found: dict[int, tuple[str, int]] = {}
+    def parts(self, upload: Upload) -> set[PartThere]:
+        found: set[PartThere] = set()
         after = 0
         while True:
             with self._errors(upload.key, "list the parts"):
                 answer = self._client.list_parts(**self._upload(upload), PartNumberMarker=after)
             for part in answer.get("Parts", []):
-                found[part["PartNumber"]] = (_quoted(part["ETag"]), part["Size"])
+                found.add(PartThere(part["PartNumber"], _quoted(part["ETag"]), part["Size"]))
             if not answer.get("IsTruncated"):
                 return found
             after = int(answer["NextPartNumberMarker"])
@@ -268,7 +268,7 @@ class S3PartStore:
 
     def _lost(self, upload: Upload, parts: Sequence[StoredPart], error: OutputError) -> OutputError:
         there = self.parts(upload)
-        numbers = [part.number for part in parts if there.get(part.number) != (part.etag, part.size)]
+        numbers = [part.number for part in parts if (part.number, part.etag, part.size) not in there]
         return PartsLost(str(error), numbers=numbers) if numbers else error
 
     @contextmanager
