@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs what the tests run besides Python packages: foreign readers, HTTP clients, Chromium, nginx, Azurite. Does
-# nothing when all is there. Where it may not install, it says what is missing.
+# Installs what the tests run besides Python packages: foreign readers, HTTP clients, Chromium, nginx, Redis, RabbitMQ,
+# Azurite. Does nothing when all is there. Where it may not install, it says what is missing.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-declare -A package_of=([curl]=curl [wget]=wget [aria2c]=aria2 [nginx]=nginx-light [chromium]=chromium [initdb]=postgresql)
+declare -A package_of=([curl]=curl [wget]=wget [aria2c]=aria2 [nginx]=nginx-light [chromium]=chromium
+    [initdb]=postgresql [redis-server]=redis-server [rabbitmq-server]=rabbitmq-server)
 missing=()
 programs=$PATH:/usr/sbin:$(printf '%s:' /usr/lib/postgresql/*/bin)
 for command in "${!package_of[@]}"; do

@@ -60,6 +60,9 @@ def worker(
     slots: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="How much is done at a time; by default one a processor.")
     ] = None,
+    celery: Annotated[
+        bool, typer.Option("--celery", help="Hear of jobs by Celery, from the broker that is configured.")
+    ] = False,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="End when there is nothing to do.")] = False,
     log_format: Annotated[LogFormat, typer.Option(help="Of the log on standard error.")] = LogFormat.TEXT,
 ) -> None:
@@ -74,12 +77,25 @@ def worker(
         from bigzip.server.working import make_worker, run_until_signalled
     configure_logs(log_format, quiet=True)
     settings = settings_of(configuration)
+    slots = slots or available_processors()
+    if celery:
+        _run_by_celery(settings, slots, until_idle=until_idle)
+        return
     engine = open_database(settings.database)
-    worker = make_worker(settings, engine, slots=slots or available_processors())
+    worker = make_worker(settings, engine, slots=slots)
     with make_sender(settings, engine) as sender:
         run_until_signalled(worker, until_idle=until_idle)
         if until_idle:
             sender.send_due()
+
+
+def _run_by_celery(settings: "Settings", slots: int, *, until_idle: bool) -> None:
+    if until_idle:
+        raise InputError("--until-idle: with --celery a worker ends when it is told to")
+    with needs("celery"):
+        from bigzip.celery.worker import run_worker
+    if status := run_worker(settings, slots=slots):
+        raise typer.Exit(status)
 
 
 @job_app.command()

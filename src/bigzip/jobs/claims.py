@@ -8,7 +8,7 @@ from bisect import bisect_right
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Engine, Row, exists, func, select, union_all, update
+from sqlalchemy import Connection, Engine, Row, case, exists, func, select, union_all, update
 
 from bigzip.database.engine import for_reading
 from bigzip.database.schema import job_bundles, jobs
@@ -63,6 +63,27 @@ def _ranked(connection: Connection, asker: Asker) -> list[str]:
         key=lambda row: (-row.priority, busy.get(row.owner, 0), row.id != own, row.created_microseconds),
     )
     return [row.id for row in ranked]
+
+
+def due_work(connection: Connection, limit: int) -> dict[str, int]:
+    """How many workers could begin something now for each of the first jobs; a few too many where bundles wait."""
+    found = [row.id for row in _candidates(connection)[:limit]]
+    bundles = job_bundles.c
+    is_free = ~((bundles.state == RUNNING) & lives(bundles.lease_until)) & (bundles.not_before <= now())
+    query = (
+        select(bundles.job_id, func.count(), func.sum(case((is_free, 1), else_=0)))
+        .join(jobs, jobs.c.id == bundles.job_id)
+        .where(jobs.c.state == JobState.BUILDING, bundles.job_id.in_(found), bundles.state.in_([WAITING, RUNNING]))
+        .group_by(bundles.job_id)
+    )
+    building = {identity: (unmade, free) for identity, unmade, free in connection.execute(query)}
+    units = {}
+    for identity in found:
+        unmade, free = building.get(identity, (1, 1))
+        # The tail is always free, but nothing to begin with until it is alone.
+        if (count := 1 if unmade == 1 else free - 1) > 0:
+            units[identity] = count
+    return units
 
 
 def _candidates(connection: Connection) -> list[Row[Any]]:

@@ -47,7 +47,7 @@ class Lease:
 
 
 class Leases:
-    """All leases of a worker; as a context, it renews them in a thread of its own.
+    """All leases of a worker; as a context, it renews them in a thread of its own. Repeatable.
 
     Args:
         jobs: where they are kept.
@@ -62,15 +62,18 @@ class Leases:
         self._held: set[Lease] = set()
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._renew_all, name="bigzip leases", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
+        self._ended.clear()
+        self._thread = threading.Thread(target=self._renew_all, name="bigzip leases", daemon=True)
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        assert self._thread is not None
         self._ended.set()
         self._thread.join()
 

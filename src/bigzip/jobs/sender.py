@@ -21,7 +21,6 @@ from bigzip.sources.guarded import GuardedBackend
 from bigzip.sources.url import Url, parse_url
 
 _log = logging.getLogger("bigzip")
-_THREADS: Final = 4
 _IDLE_SECONDS: Final = 1.0
 _LEASES: Final = 3
 """So many timeouts are a lease: looking up a name is bounded by none of them."""
@@ -46,12 +45,21 @@ class Sender:
         outbox: what is sent.
         settings: where to, and signed with what.
         document: what is said of a job in an event's `data`.
+        threads: how many events are sent at a time.
     """
 
-    def __init__(self, outbox: Outbox, settings: WebhookSettings, document: Callable[[Job], Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        settings: WebhookSettings,
+        document: Callable[[Job], Mapping[str, Any]],
+        *,
+        threads: int = 1,
+    ) -> None:
         self._outbox = outbox
         self._settings = settings
         self._document = document
+        self._count = threads
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._forgotten = time.monotonic() - _FORGET_EACH_SECONDS
@@ -60,7 +68,7 @@ class Sender:
         if self._settings.keys:  # without, there is nothing that could be sent
             self._threads = [
                 threading.Thread(target=self._run, name=f"bigzip webhooks {number}", daemon=True)
-                for number in range(_THREADS)
+                for number in range(self._count)
             ]
         for thread in self._threads:
             thread.start()

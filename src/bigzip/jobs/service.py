@@ -1,13 +1,15 @@
 """What clients of jobs do: create, look, cancel, resume, fetch."""
 
+import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from bigzip.archive import Archive
 from bigzip.contrib.http import content_disposition
 from bigzip.database.archives import ClaimedKey
-from bigzip.errors import InputError, LimitExceeded
+from bigzip.errors import InputError, LimitExceeded, printable
 from bigzip.jobs.outbox import Outbox
 from bigzip.jobs.places import Places
 from bigzip.jobs.records import Job, NewJob
@@ -19,6 +21,7 @@ from bigzip.sinks.parts import check_key
 _DIRECTORY_BYTES: Final = 12
 _ANY_NAME: Final = "archive.zip"
 """Of an archive in its place, where its own name cannot be a key; it is downloaded under its own."""
+_IDENTITY: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
 JOBS_PER_OWNER: Final = "jobs_per_owner"
 MAX_LINK_SECONDS: Final = 3_600
 """How long a link into the store is good: it is asked for anew each time."""
@@ -53,6 +56,7 @@ class JobService:
         places: where archives are built.
         webhooks: which ones there may be.
         outbox: where it is known which of them are gone.
+        ring: tells workers that a job was made; None where they look by themselves.
     """
 
     def __init__(
@@ -61,11 +65,13 @@ class JobService:
         places: Places,
         webhooks: WebhookSettings | None = None,
         outbox: Outbox | None = None,
+        ring: Callable[[Job], None] | None = None,
     ) -> None:
         self.jobs = jobs
         self.places = places
         self._webhooks = WebhookSettings() if webhooks is None else webhooks
         self._outbox = outbox
+        self._ring = ring
 
     def create(self, archive: Archive, order: Order, *, key: ClaimedKey | None = None) -> Job:
         """Have an archive built; nothing is looked up or read yet.
@@ -79,7 +85,7 @@ class JobService:
             LimitExceeded: the owner has too many unfinished jobs.
             InputError: an entry's source is a Python object, or the webhook cannot be had.
         """
-        webhook = None if order.webhook is None else self._checked_webhook(order.owner, order.webhook)
+        new = self._new(order)
         if order.most_active is not None and (active := self.jobs.active_count(order.owner)) >= order.most_active:
             raise LimitExceeded(
                 limit=JOBS_PER_OWNER,
@@ -87,21 +93,38 @@ class JobService:
                 actual=active + 1,
                 remedy="wait until one is done, or cancel one",
             )
+        job = self.jobs.create(new, archive.to_pieces(), key=key)
+        if self._ring is not None:
+            self._ring(job)
+        return job
+
+    def create_once(self, archive: Archive, order: Order, identity: str) -> Job:
+        """Have an archive built under an id of the caller's, unless it is already; repeatable. It rings for nobody.
+
+        Args:
+            archive: what is asked for: some thousand paths, not millions.
+            order: what is said of it.
+            identity: the job's id: 1 to 64 letters, digits, dots, hyphens and underscores.
+
+        Raises:
+            InputError: the id cannot be one, there is a job of this id that was asked for otherwise, or as `create`.
+        """
+        if _IDENTITY.fullmatch(identity) is None:
+            raise InputError(f"a job cannot have the id {printable(identity)}: give 1 to 64 letters, digits, . - and _")
+        return self.jobs.create_once(identity, self._new(order), archive.to_pieces())
+
+    def _new(self, order: Order) -> NewJob:
         place_key = order.key or _own_key(order.name)
         check_key(place_key)
-        return self.jobs.create(
-            NewJob(
-                owner=order.owner,
-                name=order.name,
-                place=self.places.default,
-                key=place_key,
-                overwrite=order.overwrite,
-                priority=order.priority,
-                keep_seconds=order.keep_seconds,
-                webhook=webhook,
-            ),
-            archive.to_pieces(),
-            key=key,
+        return NewJob(
+            owner=order.owner,
+            name=order.name,
+            place=self.places.default,
+            key=place_key,
+            overwrite=order.overwrite,
+            priority=order.priority,
+            keep_seconds=order.keep_seconds,
+            webhook=None if order.webhook is None else self._checked_webhook(order.owner, order.webhook),
         )
 
     def link(self, job: Job) -> str | None:

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, Select, case, delete, exists, func, insert, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
 
 from bigzip.database.archives import ClaimedKey
 from bigzip.database.engine import for_reading
 from bigzip.database.schema import idempotency_keys, job_bundles, job_events, job_pieces, jobs
-from bigzip.errors import InputError
+from bigzip.errors import InputError, printable
 from bigzip.jobs.records import Before, Bundle, Event, Job, NewJob
 from bigzip.jobs.rows import BUNDLE_COLUMNS, DONE, RUNNING, WAITING, add_event, bundle_of, job_of
 from bigzip.jobs.states import ACTIVE, JobState, before
@@ -71,6 +72,30 @@ class JobStore:
                 values = {"fingerprint": key.fingerprint, "leads_to": identity, "expires": expires}
                 connection.execute(update(idempotency_keys).where(key.row()).values(values))
             return job_of(connection.execute(_kept().where(jobs.c.id == identity)).one())
+
+    def create_once(self, identity: str, job: NewJob, request: Iterable[bytes]) -> Job:
+        """Keep a job under an id of the caller's, unless there is one; repeatable. The request is a small one.
+
+        Raises:
+            InputError: there is a job of this id that was asked for otherwise.
+        """
+        pieces = list(request)
+        rows = [{"job_id": identity, "kind": "request", "number": n, "data": piece} for n, piece in enumerate(pieces)]
+        fields = {field: getattr(job, field) for field in NewJob.__dataclass_fields__}
+        created = int(time.time() * _MICROSECONDS)
+        try:
+            with self._engine.begin() as connection:
+                values = {"id": identity, "state": JobState.QUEUED, "run": 0, "created_microseconds": created, **fields}
+                connection.execute(insert(jobs).values(values))
+                connection.execute(insert(job_pieces), rows)
+                add_event(connection, identity, JobState.QUEUED)
+                return self._present(connection, identity)
+        except IntegrityError:
+            found = self.get(identity)
+            is_same = found is not None and (found.owner, found.name) == (job.owner, job.name)
+            if found is None or not is_same or list(self.pieces(identity, "request")) != pieces:
+                raise InputError(f"there is a job {printable(identity)} for something else; take another id") from None
+            return found
 
     def get(self, identity: str) -> Job | None:
         """The job of this id, if there is one."""

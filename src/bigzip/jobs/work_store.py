@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, sel
 from bigzip.database.schema import job_bundles, job_pieces, jobs
 from bigzip.errors import BigZipError
 from bigzip.jobs.assembly import BundleKind, PlannedBundle
-from bigzip.jobs.claims import Asker, claim_work
+from bigzip.jobs.claims import Asker, claim_work, due_work
 from bigzip.jobs.clock import now
 from bigzip.jobs.neighbours import (
     bundle_before,
@@ -70,6 +70,11 @@ class WorkStore(JobStore):
             after: the bundle that this worker has just made.
         """
         return claim_work(self._engine, Asker(worker, lease_seconds, _MAX_ATTEMPTS, after))
+
+    def due(self, limit: int) -> dict[str, int]:
+        """How many workers could begin something now, for each of the first `limit` jobs that have such work."""
+        with self._reading.connect() as connection:
+            return due_work(connection, limit)
 
     def renew(self, claims: Iterable[Claim], lease_seconds: float) -> set[Claim]:
         """Renew leases, and return those that cannot be: they have ended."""

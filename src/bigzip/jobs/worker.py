@@ -5,6 +5,7 @@ told is done again by another.
 """
 
 import logging
+import math
 import os
 import socket
 import threading
@@ -12,7 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, assert_never
+from typing import Any, Final, NamedTuple, assert_never
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -51,6 +52,14 @@ class WorkerSettings:
     index: SurveyIndex | None = None
 
 
+class _Ends(NamedTuple):
+    """When a slot ends."""
+
+    until_idle: bool
+    patience_seconds: float
+    seconds: float
+
+
 class Worker:
     """A worker on one database; `run` works until `stop`.
 
@@ -77,10 +86,23 @@ class Worker:
         self._stopping.set()
         self._changed()
 
-    def run(self, *, until_idle: bool = False) -> None:
-        """Work until `stop`, or until no job is left that has not ended."""
+    def run(
+        self, *, until_idle: bool = False, patience_seconds: float | None = None, seconds: float | None = None
+    ) -> None:
+        """Work until `stop`, or until one of these ends comes. Repeatable, but for one thread at a time.
+
+        Args:
+            until_idle: whether to end when no job is left that has not ended.
+            patience_seconds: how long a slot waits for something to do before it ends; None for ever.
+            seconds: after which nothing new is begun; None for no end.
+        """
+        ends = _Ends(
+            until_idle,
+            math.inf if patience_seconds is None else patience_seconds,
+            math.inf if seconds is None else seconds,
+        )
         threads = [
-            threading.Thread(target=self._slot, args=(number, until_idle), name=f"bigzip worker {number}")
+            threading.Thread(target=self._slot, args=(number, ends), name=f"bigzip worker {number}")
             for number in range(self._settings.slots)
         ]
         with self._leases:
@@ -89,9 +111,10 @@ class Worker:
             for thread in threads:
                 thread.join()
 
-    def _slot(self, number: int, until_idle: bool) -> None:
+    def _slot(self, number: int, ends: "_Ends") -> None:
         name, after = f"{self.name}:{number}", None
-        while not self._stopping.is_set():
+        begun_at = busy_at = asked = time.monotonic()
+        while not self._stopping.is_set() and asked - begun_at <= ends.seconds:
             asked, seen = time.monotonic(), self._changes
             try:
                 work = self._jobs.claim(name, self._settings.lease_seconds, after=after)
@@ -100,13 +123,14 @@ class Worker:
                 self._stopping.wait(_IDLE_SECONDS)
                 continue
             if work is None:
-                if until_idle and self._jobs.is_idle():
+                if asked - busy_at >= ends.patience_seconds or (ends.until_idle and self._jobs.is_idle()):
                     return
                 self._wait_for_news(seen)
                 continue
             after = work.claim if isinstance(work, BuildWork) else None
             with self._leases.hold(work.claim, asked) as lease:
                 self._do(work, lease)
+            busy_at = asked = time.monotonic()
             self._changed()
 
     def _changed(self) -> None:

@@ -62,6 +62,7 @@ class JobsTable(BaseModel):
     seconds: int = Field(default=7 * DAY, ge=60)
     from_bytes: int = Field(default=50_000_000_000, ge=0)
     webhooks: WebhooksTable = Field(default_factory=WebhooksTable)
+    broker: SecretStr | None = None
 
 
 class Configuration(BaseSettings):
@@ -174,6 +175,7 @@ def settings_of(configuration: Configuration, roots: Sequence[str] = (), *, use_
             seconds=jobs.seconds,
             from_bytes=jobs.from_bytes,
             webhooks=_webhooks_of(jobs.webhooks),
+            broker=None if jobs.broker is None else jobs.broker.get_secret_value(),
         ),
         limits=configuration.limits,
     )
@@ -295,6 +297,8 @@ def shown_configuration(configuration: Configuration) -> str:
         origin: sorted(headers) for origin, headers in configuration.sources.headers.items()
     }
     values["database"] = described(configuration.database)
+    if configuration.jobs.broker is not None:
+        values["jobs"]["broker"] = described(configuration.jobs.broker.get_secret_value())
     if configuration.sources.proxy is not None:
         values["sources"]["proxy"] = described(configuration.sources.proxy)
     return json.dumps(values, indent=2)

@@ -48,6 +48,8 @@ class Jobs:
     """From so much data on, what may be delivered in any way is built by a job; 0 for never."""
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     """Who may be told of a job's end."""
+    broker: str | None = None
+    """The URL of Celery's broker, by which workers hear of new jobs; None where they look by themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

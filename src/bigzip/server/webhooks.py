@@ -23,9 +23,9 @@ def webhook_document(settings: Settings, job: Job) -> dict[str, Any]:
     return document | {"etag": job.archive_etag, "links": links}
 
 
-def make_sender(settings: Settings, engine: Engine) -> Sender:
-    """A sender of what is in a database's outbox."""
-    return Sender(Outbox(engine), settings.jobs.webhooks, partial(webhook_document, settings))
+def make_sender(settings: Settings, engine: Engine, *, threads: int = 4) -> Sender:
+    """A sender of what is in a database's outbox, `threads` events at a time."""
+    return Sender(Outbox(engine), settings.jobs.webhooks, partial(webhook_document, settings), threads=threads)
 
 
 @contextmanager

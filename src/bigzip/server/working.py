@@ -4,15 +4,17 @@ import logging
 import multiprocessing
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Engine
 
+from bigzip.errors import InputError
 from bigzip.jobs.outbox import Outbox
 from bigzip.jobs.places import Places
+from bigzip.jobs.records import Job
 from bigzip.jobs.service import JobService
 from bigzip.jobs.store import JobStore
 from bigzip.jobs.work_store import WorkStore
@@ -32,9 +34,28 @@ _END_SECONDS: Final = 10.0
 
 
 def job_service(settings: Settings, engine: Engine) -> JobService:
-    """Jobs in a database, for clients."""
-    places = Places(settings.jobs.place, settings.connections)
-    return JobService(JobStore(engine), places, settings.jobs.webhooks, Outbox(engine))
+    """Jobs in a database, for clients.
+
+    Raises:
+        InputError: there is a broker, and it cannot be used.
+    """
+    return JobService(
+        JobStore(engine),
+        Places(settings.jobs.place, settings.connections),
+        settings.jobs.webhooks,
+        Outbox(engine),
+        ring=_ring(settings.jobs.broker),
+    )
+
+
+def _ring(broker: str | None) -> "Callable[[Job], None] | None":
+    if broker is None:
+        return None
+    try:
+        from bigzip.jobs.celery import Doorbell
+    except ModuleNotFoundError as error:
+        raise InputError("a broker needs Celery; install it with: pip install 'bigzip[celery]'") from error
+    return Doorbell(broker).ring
 
 
 def make_worker(settings: Settings, engine: Engine, *, slots: int) -> Worker:
