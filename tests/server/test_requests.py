@@ -66,6 +66,7 @@ def test_the_line_of_a_download(service: Service) -> None:
         "bytes": len(response.content),
         "owner": "local",
         "archive": None,
+        "job": None,
         "outcome": "finished",
     }
 

@@ -16,11 +16,14 @@ from bigzip.server.settings import Settings
 
 
 def webhook_document(settings: Settings, job: Job) -> dict[str, Any]:
-    """What an event says of a job: what the API does, and its entity tag; with links as `public_url` begins them."""
+    """What an event says of a job: what the API does, with links as `public_url` begins them, and none that is signed.
+
+    Workers tell, too, and need not have the keys that links are signed with.
+    """
     document = job_document(job, settings.roots).model_dump(mode="json")
     public = settings.public_url or ""
     links = {name: None if path is None else f"{public}{path}" for name, path in document["links"].items()}
-    return document | {"etag": job.archive_etag, "links": links}
+    return document | {"links": links}
 
 
 def make_sender(settings: Settings, engine: Engine, *, threads: int = 4) -> Sender:
