@@ -6,7 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from bigzip.jobs.assembly import BundleKind, PlannedBundle
+from bigzip.jobs.assembly import PlannedBundle
+from bigzip.jobs.cutting import BundleKind
 from bigzip.jobs.records import BundleResult, NewJob, SurveyWork
 from bigzip.jobs.work_store import WorkStore
 from bigzip.plan.spans import HEADER, Position, Span
@@ -67,6 +68,7 @@ def bundles(stops: list[Cut]) -> list[PlannedBundle]:
             kind=BundleKind.RENDER,
             span=Span(positions[number], positions[number + 1]),
             data_bytes=BUNDLE_BYTES,
+            section=0,
             first_part=1 + 2 * number,
             max_parts=2,
             waits_for=_end(stops, number) if number < len(stops) and stops[number] is Cut.NEW else None,
@@ -87,7 +89,8 @@ def _end(stops: list[Cut], number: int) -> int:
 def survey(store: WorkStore, work: SurveyWork, planned: list[PlannedBundle]) -> None:
     """Have a job built in these bundles."""
     size = {"entries": len(planned), "data_bytes": BUNDLE_BYTES * len(planned), "part_size": 1}
-    store.surveyed(work.claim, [b"plan"], planned, upload_id="u", identity="i", **size)
+    store.planned(work.claim, [b"plan"], planned)
+    store.surveyed(work.claim, upload_id="u", identity="i", **size)
 
 
 def result(first_part: int) -> BundleResult:

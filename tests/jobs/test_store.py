@@ -11,7 +11,8 @@ from sqlalchemy import update
 from bigzip.archive import Archive
 from bigzip.database.schema import job_bundles
 from bigzip.database.schema import jobs as jobs_table
-from bigzip.jobs.assembly import BundleKind, PlannedBundle
+from bigzip.jobs.assembly import PlannedBundle
+from bigzip.jobs.cutting import BundleKind
 from bigzip.jobs.records import ArchiveResult, BuildWork, BundleResult, CleanupWork, FinishWork, Job, NewJob, SurveyWork
 from bigzip.jobs.states import TRANSITIONS, JobState, before
 from bigzip.jobs.store import JobStateError
@@ -63,6 +64,7 @@ def survey(store: WorkStore, count: int, waits: dict[int, int]) -> None:
             kind=BundleKind.RENDER,
             span=Span(Position(number, HEADER), Position(number + 1, HEADER)),
             data_bytes=10,
+            section=0,
             first_part=1 + number,
             max_parts=1,
             waits_for=waits.get(number),
@@ -71,7 +73,8 @@ def survey(store: WorkStore, count: int, waits: dict[int, int]) -> None:
         for number in range(count + 1)
     ]
     size = {"entries": count + 1, "data_bytes": 10 * (count + 1), "part_size": 1}
-    store.surveyed(work.claim, [b"plan"], bundles, upload_id="u", identity="i", **size)
+    store.planned(work.claim, [b"plan"], bundles)
+    store.surveyed(work.claim, upload_id="u", identity="i", **size)
 
 
 def result(work: BuildWork, size: int = 7) -> BundleResult:
@@ -180,7 +183,9 @@ def test_survey_of_a_cancelled_job_has_no_effect(store: WorkStore) -> None:
     assert isinstance(work, SurveyWork)
     store.cancel(job.id)
     with pytest.raises(LeaseLost):
-        store.surveyed(work.claim, [], [], entries=0, data_bytes=0, part_size=1, upload_id="u", identity="i")
+        store.planned(work.claim, [], [])
+    with pytest.raises(LeaseLost):
+        store.surveyed(work.claim, entries=0, data_bytes=0, part_size=1, upload_id="u", identity="i")
     assert [event.kind for event in store.events(job.id)] == ["queued", "surveying", "cancelled"]
 
 

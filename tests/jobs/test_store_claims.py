@@ -175,7 +175,7 @@ def test_headers_are_made_again_with_what_they_tell_of(store: WorkStore) -> None
     work = store.claim("finisher", LEASE)
     assert isinstance(work, FinishWork)
     store.reopen(work.claim, {2: None}, "it is lost")
-    unmade = [bundle.number for bundle in store.bundles(job.id)[:-1] if bundle.size is None]
+    unmade = [bundle.number for bundle in list(store.bundles(job.id))[:-1] if bundle.size is None]
     assert unmade == [0, 1, 2]  # 0 ends in 1, whose own last row ends in 3
     assert claim(store).bundle.number == 2
 

@@ -362,9 +362,13 @@ class Workers(RuleBasedStateMachine):
             yield lambda: store.extend(claim, LEASE)
             yield lambda: store.merge(claim)
         elif claim.state is JobState.SURVEYING:
-            yield lambda: store.surveyed(claim, [], bundles([]), upload_id="u", identity="i", **size)
+            yield lambda: store.planned(claim, [], bundles([]))
+            yield lambda: store.begun(claim, 0, "u")
+            yield lambda: store.surveyed(claim, upload_id="u", identity="i", **size)
         elif claim.state is JobState.FINALIZING:
             yield lambda: store.completing(claim)
+            yield lambda: store.section_made(claim, 0, size=1, etag="e")
+            yield lambda: store.section_copied(claim, 0, [])
             yield lambda: store.reopen(claim, {0: None}, "late")
             yield lambda: store.done(claim, ARCHIVE)
         else:

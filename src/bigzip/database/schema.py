@@ -148,6 +148,7 @@ job_bundles: Final = Table(
     Column("stop_row", BigInteger, nullable=False),
     Column("stop_offset", BigInteger, nullable=False),
     Column("data_bytes", BigInteger, nullable=False),
+    Column("section", Integer, nullable=False, default=0),
     Column("first_part", Integer, nullable=False),
     Column("max_parts", Integer, nullable=False),
     Column("waits_for", Integer),
@@ -165,6 +166,17 @@ job_bundles: Final = Table(
     Column("bytes_written", BigInteger, nullable=False, default=0),
     Column("bytes_copied", BigInteger, nullable=False, default=0),
     Index("job_bundles_by_state", "job_id", "state", "number"),
+)
+
+job_sections: Final = Table(
+    "job_sections",
+    METADATA,
+    Column("job_id", _ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("upload_id", String(2048)),
+    Column("size", BigInteger),  # from here on, known once the section is an object
+    Column("etag", String(255)),
+    Column("copies", Text),  # the parts of the archive that it was copied to: a JSON list
 )
 
 job_events: Final = Table(

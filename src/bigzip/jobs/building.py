@@ -5,7 +5,8 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from bigzip.codecs.checksum import crc32
-from bigzip.jobs.assembly import BundleKind
+from bigzip.errors import OutputError
+from bigzip.jobs.cutting import BundleKind
 from bigzip.jobs.leases import Lease
 from bigzip.jobs.records import BuildWork, Bundle, BundleResult
 from bigzip.jobs.work_store import WorkStore
@@ -23,9 +24,15 @@ class Site:
     """Where a job's archive is built."""
 
     store: PartStore
-    upload: Upload
+    uploads: tuple[Upload, ...]
+    """Of its sections, and last the archive's own."""
     part_size: int
     """Bytes."""
+
+    @property
+    def upload(self) -> Upload:
+        """The archive's own."""
+        return self.uploads[-1]
 
 
 class PartWriter:
@@ -33,14 +40,15 @@ class PartWriter:
 
     Args:
         site: where.
-        first_part: the number of the first part.
+        bundle: whose parts they are.
         offset: of the bytes in the archive, where that is certain.
         check: called before each part is put; raises where the work is no longer to be done.
     """
 
-    def __init__(self, site: Site, *, first_part: int, offset: int | None, check: Callable[[], None]) -> None:
+    def __init__(self, site: Site, bundle: Bundle, *, offset: int | None, check: Callable[[], None]) -> None:
         self._site = site
-        self._next = first_part
+        self.bundle = bundle
+        """Set anew where what is written goes on with the next one."""
         self._offset = offset
         self._check = check
         self._pending: list[bytes] = []
@@ -89,9 +97,12 @@ class PartWriter:
         checksum = 0
         for chunk in data:
             checksum = crc32(chunk, checksum)
-        part = self._site.store.put(self._site.upload, self._next, data, crc32=checksum, offset=self._offset)
+        number = self.bundle.first_part + len(self.parts)
+        if number >= self.bundle.first_part + self.bundle.max_parts:
+            raise OutputError(f"bundle {self.bundle.number} has more parts than there are numbers for")
+        upload = self._site.uploads[self.bundle.section]
+        part = self._site.store.put(upload, number, data, crc32=checksum, offset=self._offset)
         self.parts.append(part)
-        self._next += 1
         if self._offset is not None:
             self._offset += part.size
 
@@ -105,7 +116,7 @@ def copy_bundle(bundle: Bundle, table: EntryTable, site: Site) -> BundleResult:
     """
     (piece,) = bundle.span.pieces(table)
     source = CopySource(table.location(piece.row), table.payload(piece.row).decode("ascii"), table.size(piece.row))
-    part = site.store.copy(site.upload, bundle.first_part, source, piece.start, piece.stop)
+    part = site.store.copy(site.uploads[bundle.section], bundle.first_part, source, piece.start, piece.stop)
     facts = SpanFacts()
     facts.append(PieceFacts(Form.STORED, part.size, part.crc32))
     return BundleResult(
@@ -148,7 +159,7 @@ class BundleBuilder:
             return
         bundle = work.bundle
         offset = self._offset(work)
-        writer = PartWriter(self._site, first_part=bundle.first_part, offset=bundle.offset, check=self._lease.check)
+        writer = PartWriter(self._site, bundle, offset=bundle.offset, check=self._lease.check)
         facts = self._render(work, bundle.span, offset, writer)
         while not writer.parts and writer.pending_size < self._site.store.capabilities.min_part:
             longer = self._jobs.extend(work.claim, self._lease.seconds)
@@ -156,7 +167,7 @@ class BundleBuilder:
                 self._jobs.merge(work.claim)
                 return
             span = Span(work.bundle.span.stop, longer.bundle.span.stop)
-            work, self._lease.claim = longer, longer.claim
+            work, self._lease.claim, writer.bundle = longer, longer.claim, longer.bundle
             facts += self._render(work, span, offset + writer.size, writer)
         writer.finish()
         both = SpanFacts()

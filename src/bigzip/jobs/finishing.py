@@ -1,15 +1,17 @@
 """The last step of a job: the central directory, completing the object, and reading back what is there."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 from bigzip.codecs.checksum import crc32, crc32_combine
-from bigzip.errors import OutputError, PartsLost
+from bigzip.errors import OutputError, PartsLost, UploadGone
 from bigzip.format.constants import MAX_32
-from bigzip.jobs.assembly import BundleKind
 from bigzip.jobs.building import PartWriter, Site, pieces_of
+from bigzip.jobs.cutting import BundleKind
+from bigzip.jobs.joining import Joiner, SectionLost
 from bigzip.jobs.records import ArchiveResult, Bundle, FinishWork
 from bigzip.jobs.work_store import WorkStore
 from bigzip.plan.layout import Layout
@@ -18,7 +20,7 @@ from bigzip.planned import Plan
 from bigzip.render.drivers import Driver, iter_steps
 from bigzip.render.span import SpanRender
 from bigzip.render.workers import Workers
-from bigzip.sinks.parts import StoredObject
+from bigzip.sinks.parts import StoredObject, StoredPart
 
 _READ_BACK: Final = 1 << 20
 """Bytes of the archive's end that are compared with what was written."""
@@ -61,17 +63,16 @@ class Finisher:
             OutputExists: there is an object of this name, which may not be replaced.
             LeaseLost: somebody else does this by now.
         """
-        *made, tail = list(self._jobs.bundles(work.job.id))
+        made = _Made(self._jobs, work.job.id)
+        joiner = Joiner(self._jobs, work, self._site, self._check)
         completed = self._completed(work)
-        if completed is None and (reopened := self._reopened(made)):
+        if completed is None and (reopened := self._reopened(made, joiner)):
             return reopened
-        offset = sum(bundle.size or 0 for bundle in made)
+        tail, offset = made.tail, made.size
         writer: PartWriter | None = None
         if completed is None:
             is_certain = self._site.store.capabilities.in_place
-            writer = PartWriter(
-                self._site, first_part=tail.first_part, offset=offset if is_certain else None, check=self._check
-            )
+            writer = PartWriter(self._site, tail, offset=offset if is_certain else None, check=self._check)
         end = _End(writer)
         facts = list(self._tail_rows(tail, offset, end))
         layout = self._layout(made, facts)
@@ -79,23 +80,25 @@ class Finisher:
         for chunk in _directory(layout):
             self._check()
             end.write(chunk)
-        checksum = 0
-        for part in (part for bundle in made for part in bundle.parts):
-            checksum = crc32_combine(checksum, part.crc32, part.size)
-        checksum = crc32_combine(checksum, end.crc32, end.size)
+        checksum = crc32_combine(made.crc32, end.crc32, end.size)
         if completed is None:
             assert writer is not None
             writer.finish()
-            parts = [part for bundle in made for part in bundle.parts] + writer.parts
-            self._check()
-            self._jobs.completing(work.claim)
             try:
+                parts = self._parts(made, joiner) + writer.parts
+                self._check()
+                self._jobs.completing(work.claim)
                 completed = self._site.store.complete(
                     self._site.upload, parts, crc32=checksum, overwrite=work.job.overwrite
                 )
             except PartsLost as lost:
-                return self._holding(made, lost)
+                if len(self._site.uploads) > 1:
+                    raise UploadGone(f"{lost}; its sections cannot be copied again") from lost
+                return self._holding(made, 0, lost.numbers, lost)
+            except SectionLost as lost:
+                return self._holding(made, lost.section, lost.numbers, lost)
         self._check_object(completed, layout.content_length, checksum, end)
+        joiner.delete()
         self._jobs.done(
             work.claim,
             ArchiveResult(
@@ -115,33 +118,50 @@ class Finisher:
         found = self._site.store.find(self._site.upload.key)
         return found if found is not None and found.job == work.job.id else None
 
-    def _reopened(self, made: list[Bundle]) -> Reopened | None:
-        """The bundles that the store does not have any more, or that were made for another place."""
-        there = self._site.store.parts(self._site.upload)
-        lost: dict[int, int | None] = {
+    def _parts(self, made: "_Made", joiner: Joiner) -> list[StoredPart]:
+        """The parts of the archive itself, but for the tail's."""
+        if len(self._site.uploads) == 1:
+            return [part for bundle in made for part in bundle.parts]
+        return joiner.join(made)
+
+    def _reopened(self, made: "_Made", joiner: Joiner) -> Reopened | None:
+        """The bundles that the store does not have any more, or that were made for another place.
+
+        Raises:
+            UploadGone: they cannot be made again, for the store has begun to join what there is.
+        """
+        lost: dict[int, int | None] = {}
+        misplaced: dict[int, int | None] = {}
+        offset = 0
+        is_joined = False
+        for section, bundles in groupby(made, key=lambda bundle: bundle.section):
+            there = joiner.parts(section)
+            is_joined |= there is None
+            for bundle in bundles:
+                assert bundle.size is not None, "a bundle that is made has a size"
+                if there is not None and any((part.number, part.etag, part.size) not in there for part in bundle.parts):
+                    lost[bundle.number] = None
+                if bundle.kind is not BundleKind.COPY and not _holds_at(bundle.made_for or 0, offset, bundle.size):
+                    misplaced[bundle.number] = offset
+                offset += bundle.size
+        if not lost and not misplaced:
+            return None
+        reason = "the store does not have all parts that were put there"
+        if is_joined:
+            raise UploadGone(f"{self._site.upload.key}: {reason}, and has begun to join them")
+        if lost:
+            return Reopened(offsets=lost, reason=reason)
+        return Reopened(offsets=misplaced, reason="local headers depend on where they are, beyond 4 GiB")
+
+    def _holding(self, made: "_Made", section: int, numbers: Sequence[int], error: OutputError) -> Reopened:
+        offsets: dict[int, int | None] = {
             bundle.number: None
             for bundle in made
-            if any((part.number, part.etag, part.size) not in there for part in bundle.parts)
-        }
-        if lost:
-            return Reopened(offsets=lost, reason="the store does not have all parts that were put there")
-        offset, misplaced = 0, {}
-        for bundle in made:
-            assert bundle.size is not None, "a bundle that is made has a size"
-            if bundle.kind is not BundleKind.COPY and not _holds_at(bundle.made_for or 0, offset, bundle.size):
-                misplaced[bundle.number] = offset
-            offset += bundle.size
-        if misplaced:
-            return Reopened(offsets=dict(misplaced), reason="local headers depend on where they are, beyond 4 GiB")
-        return None
-
-    def _holding(self, made: list[Bundle], lost: PartsLost) -> Reopened:
-        offsets: dict[int, int | None] = {
-            bundle.number: None for bundle in made if any(part.number in lost.numbers for part in bundle.parts)
+            if bundle.section == section and any(part.number in numbers for part in bundle.parts)
         }
         if not offsets:
-            raise lost
-        return Reopened(offsets=offsets, reason=str(lost))
+            raise error
+        return Reopened(offsets=offsets, reason=str(error))
 
     def _tail_rows(self, tail: Bundle, offset: int, end: "_End") -> SpanFacts:
         render = SpanRender(self._plan.table, tail.span, offset=offset)
@@ -152,11 +172,10 @@ class Finisher:
                 end.write(item)
         return render.facts
 
-    def _layout(self, made: list[Bundle], of_tail: list[PieceFacts]) -> Layout:
+    def _layout(self, made: "_Made", of_tail: list[PieceFacts]) -> Layout:
         def pieces() -> Iterator[PieceFacts]:
-            if made:
-                stored = self._jobs.facts(made[0].job_id, made[0].number, made[-1].number)
-                yield from pieces_of(facts for _, facts in stored)
+            stored = self._jobs.facts(made.tail.job_id, 0, made.tail.number - 1)
+            yield from pieces_of(facts for _, facts in stored)
             yield from of_tail
 
         table = self._plan.table
@@ -170,6 +189,29 @@ class Finisher:
         data = self._site.store.read(key, size - len(end.data), size, etag=found.etag)
         if data != end.data:
             raise ReadBackDiffers(f"{key}: its last {len(end.data):,} bytes are not those that were written")
+
+
+class _Made:
+    """The bundles of a job that are made: all but the tail. There may be millions, so they are read when asked for."""
+
+    def __init__(self, jobs: WorkStore, job_id: str) -> None:
+        self._jobs = jobs
+        self._job_id = job_id
+        self.size = 0
+        """Of all of them together, in bytes."""
+        self.crc32 = 0
+        last: Bundle | None = None
+        for bundle in jobs.bundles(job_id):
+            if last is not None:
+                self.size += last.size or 0
+                for part in last.parts:
+                    self.crc32 = crc32_combine(self.crc32, part.crc32, part.size)
+            last = bundle
+        assert last is not None, "an archive has a tail"
+        self.tail = last
+
+    def __iter__(self) -> Iterator[Bundle]:
+        return (bundle for bundle in self._jobs.bundles(self._job_id) if bundle.number != self.tail.number)
 
 
 class _End:

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, delete, exists, select, update
 
 from bigzip.database.schema import job_bundles, jobs
-from bigzip.jobs.assembly import BundleKind
 from bigzip.jobs.clock import lives
+from bigzip.jobs.cutting import BundleKind
 from bigzip.jobs.rows import DONE, RUNNING, WAITING
 
 
@@ -62,6 +62,11 @@ def joined(connection: Connection, first: Row[Any], second: Row[Any], *, into: R
     bundles = job_bundles.c
     waiting = (bundles.job_id == other.job_id) & (bundles.waits_for == other.number)
     connection.execute(update(job_bundles).where(waiting).values(waits_for=into.number))
+    section, first_part, max_parts = first.section, first.first_part, first.max_parts + second.max_parts
+    if first.section != second.section:
+        # Some numbers were left before it, and what is too small for a part takes little more.
+        section, first_part = second.section, max(second.first_part - 1, 1)
+        max_parts = second.first_part + second.max_parts - first_part
     later = [one.waits_for for one in (first, second) if (one.waits_for or 0) > second.number]
     return {
         "first_row": first.first_row,
@@ -70,8 +75,9 @@ def joined(connection: Connection, first: Row[Any], second: Row[Any], *, into: R
         "stop_offset": second.stop_offset,
         "offset": first.offset,
         "data_bytes": first.data_bytes + second.data_bytes,
-        "first_part": first.first_part,
-        "max_parts": first.max_parts + second.max_parts,
+        "section": section,
+        "first_part": first_part,
+        "max_parts": max_parts,
         "waits_for": max(later, default=None),
         "token": max(first.token, second.token) + 1,
     }

@@ -88,6 +88,26 @@ class Bundle(PlannedBundle):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A slice of an archive that is written as an object of its own, which is then copied into the archive."""
+
+    job_id: str
+    number: int
+    upload_id: str | None
+    """None where nothing was begun."""
+    size: int | None
+    etag: str | None
+    """Of the object, once it is whole."""
+    copies: tuple[StoredPart, ...]
+    """The parts of the archive that it was copied to so far."""
+
+    @property
+    def key(self) -> str:
+        """Of the object, in the job's place."""
+        return f"sections-of-{self.job_id}/{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BundleResult:
     """What came of making a bundle."""
 

@@ -1,15 +1,16 @@
 """Between the rows of the database and the values of `bigzip.jobs.records`."""
 
 import json
+from collections.abc import Iterable
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, insert, update
 
 from bigzip.database.schema import job_bundles, job_events, jobs
-from bigzip.jobs.assembly import BundleKind
 from bigzip.jobs.clock import now
+from bigzip.jobs.cutting import BundleKind
 from bigzip.jobs.outbox import enqueue
-from bigzip.jobs.records import Bundle, Job, Problem
+from bigzip.jobs.records import Bundle, Job, Problem, Section
 from bigzip.jobs.states import ENDS, JobState
 from bigzip.plan.spans import Position, Span
 from bigzip.sinks.parts import StoredPart
@@ -60,13 +61,13 @@ def job_of(row: Row[Any]) -> Job:
 
 def bundle_of(row: Row[Any]) -> Bundle:
     """The bundle in a row of `job_bundles`."""
-    parts = json.loads(row.parts) if row.parts else []
     return Bundle(
         job_id=row.job_id,
         number=row.number,
         kind=BundleKind(row.kind),
         span=Span(Position(row.first_row, row.first_offset), Position(row.stop_row, row.stop_offset)),
         data_bytes=row.data_bytes,
+        section=row.section,
         first_part=row.first_part,
         max_parts=row.max_parts,
         waits_for=row.waits_for,
@@ -74,15 +75,32 @@ def bundle_of(row: Row[Any]) -> Bundle:
         attempts=row.attempts,
         size=row.size,
         made_for=row.made_for,
-        parts=tuple(
-            StoredPart(number=number, size=size, crc32=checksum, etag=etag) for number, size, checksum, etag in parts
-        ),
+        parts=_parts_of(row.parts),
     )
 
 
-def parts_text(parts: tuple[StoredPart, ...]) -> str:
-    """Parts as a bundle's row has them."""
+def section_of(row: Row[Any]) -> Section:
+    """The section in a row of `job_sections`."""
+    return Section(
+        job_id=row.job_id,
+        number=row.number,
+        upload_id=row.upload_id,
+        size=row.size,
+        etag=row.etag,
+        copies=_parts_of(row.copies),
+    )
+
+
+def parts_text(parts: Iterable[StoredPart]) -> str:
+    """Parts as a row has them."""
     return json.dumps([[part.number, part.size, part.crc32, part.etag] for part in parts])
+
+
+def _parts_of(text: str | None) -> tuple[StoredPart, ...]:
+    return tuple(
+        StoredPart(number=number, size=size, crc32=checksum, etag=etag)
+        for number, size, checksum, etag in json.loads(text or "[]")
+    )
 
 
 def problem_text(problem: Problem | None) -> str | None:

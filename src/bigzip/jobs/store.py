@@ -11,10 +11,10 @@ from sqlalchemy.exc import IntegrityError
 
 from bigzip.database.archives import ClaimedKey
 from bigzip.database.engine import for_reading
-from bigzip.database.schema import idempotency_keys, job_bundles, job_events, job_pieces, jobs
+from bigzip.database.schema import idempotency_keys, job_bundles, job_events, job_pieces, job_sections, jobs
 from bigzip.errors import InputError, printable
-from bigzip.jobs.records import Before, Bundle, Event, Job, NewJob
-from bigzip.jobs.rows import BUNDLE_COLUMNS, DONE, RUNNING, WAITING, add_event, bundle_of, job_of
+from bigzip.jobs.records import Before, Bundle, Event, Job, NewJob, Section
+from bigzip.jobs.rows import BUNDLE_COLUMNS, DONE, RUNNING, WAITING, add_event, bundle_of, job_of, section_of
 from bigzip.jobs.states import ACTIVE, JobState, before
 
 _ID_BYTES: Final = 16
@@ -223,11 +223,24 @@ class JobStore:
             yield data
             number += 1
 
-    def bundles(self, identity: str) -> list[Bundle]:
-        """The bundles of a job, in order."""
-        query = select(*BUNDLE_COLUMNS).where(job_bundles.c.job_id == identity).order_by(job_bundles.c.number)
+    def bundles(self, identity: str) -> Iterator[Bundle]:
+        """The bundles of a job, in order; some in memory at a time."""
+        columns = job_bundles.c
+        last = -1
+        while True:
+            query = select(*BUNDLE_COLUMNS).where(columns.job_id == identity, columns.number > last)
+            with self._reading.connect() as connection:
+                rows = connection.execute(query.order_by(columns.number).limit(_AT_ONCE)).all()
+            yield from map(bundle_of, rows)
+            if len(rows) < _AT_ONCE:
+                return
+            last = rows[-1].number
+
+    def sections(self, identity: str) -> list[Section]:
+        """The sections of a job's archive, in order; none where it is written as one object."""
+        query = select(job_sections).where(job_sections.c.job_id == identity).order_by(job_sections.c.number)
         with self._reading.connect() as connection:
-            return [bundle_of(row) for row in connection.execute(query)]
+            return [section_of(row) for row in connection.execute(query)]
 
     def facts(self, identity: str, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """The facts of the bundles from `first` to `last`, with their numbers, in order; some in memory at a time."""

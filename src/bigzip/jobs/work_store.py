@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 
-from bigzip.database.schema import job_bundles, job_pieces, jobs
+from bigzip.database.schema import job_bundles, job_pieces, job_sections, jobs
 from bigzip.errors import BigZipError
-from bigzip.jobs.assembly import BundleKind, PlannedBundle
+from bigzip.jobs.assembly import PlannedBundle
 from bigzip.jobs.claims import Asker, claim_work, due_work
 from bigzip.jobs.clock import now
+from bigzip.jobs.cutting import BundleKind
 from bigzip.jobs.neighbours import (
     bundle_before,
     can_extend,
@@ -44,6 +45,7 @@ from bigzip.jobs.rows import (
 )
 from bigzip.jobs.states import JobState
 from bigzip.jobs.store import JobStore, ends
+from bigzip.sinks.parts import StoredPart
 
 _BUNDLES_AT_ONCE: Final = 500
 _MAX_ATTEMPTS: Final = 10
@@ -88,19 +90,11 @@ class WorkStore(JobStore):
                     lost.add(claim)
         return lost
 
-    def surveyed(
-        self,
-        claim: Claim,
-        plan: Iterable[bytes],
-        bundles: Iterable[PlannedBundle],
-        *,
-        entries: int,
-        data_bytes: int,
-        part_size: int,
-        upload_id: str,
-        identity: str,
-    ) -> None:
-        """Keep the plan of a job and its bundles, and have them made.
+    def planned(self, claim: Claim, plan: Iterable[bytes], bundles: Iterable[PlannedBundle]) -> int:
+        """Keep the plan of a job and its bundles; repeatable.
+
+        Returns:
+            How many sections the archive has that are uploads of their own; see `begun`.
 
         Raises:
             LeaseLost: see the class.
@@ -108,17 +102,41 @@ class WorkStore(JobStore):
         with self._fenced(claim) as (connection, _):
             of_plan = (job_pieces.c.job_id == claim.job_id) & (job_pieces.c.kind == "plan")
             connection.execute(delete(job_pieces).where(of_plan))
-            connection.execute(delete(job_bundles).where(job_bundles.c.job_id == claim.job_id))
+            for table in (job_bundles, job_sections):
+                connection.execute(delete(table).where(table.c.job_id == claim.job_id))
         for number, piece in enumerate(plan):
             with self._fenced(claim) as (connection, _):
                 row = {"job_id": claim.job_id, "kind": "plan", "number": number, "data": piece}
                 connection.execute(insert(job_pieces).values(row))
-        remaining, number = iter(bundles), 0
+        remaining, number, sections = iter(bundles), 0, 0
         while batch := list(islice(remaining, _BUNDLES_AT_ONCE)):
             with self._fenced(claim) as (connection, _):
                 rows = [_bundle_row(claim.job_id, number + index, bundle) for index, bundle in enumerate(batch)]
                 connection.execute(insert(job_bundles), rows)
             number += len(batch)
+            sections = batch[-1].section
+        with self._fenced(claim) as (connection, _):
+            rows = [{"job_id": claim.job_id, "number": section} for section in range(sections)]
+            if rows:
+                connection.execute(insert(job_sections), rows)
+        return sections
+
+    def begun(self, claim: Claim, section: int, upload_id: str) -> None:
+        """Note the upload of a section.
+
+        Raises:
+            LeaseLost: see the class.
+        """
+        self._set_section(claim, section, {"upload_id": upload_id})
+
+    def surveyed(
+        self, claim: Claim, *, entries: int, data_bytes: int, part_size: int, upload_id: str, identity: str
+    ) -> None:
+        """Have the bundles of a job made.
+
+        Raises:
+            LeaseLost: see the class.
+        """
         with self._fenced(claim) as (connection, _):
             values = {
                 "state": JobState.BUILDING,
@@ -277,6 +295,22 @@ class WorkStore(JobStore):
         with self._fenced(claim) as (connection, _):
             self._set(connection, claim.job_id, {"is_completing": True})
 
+    def section_made(self, claim: Claim, section: int, *, size: int, etag: str) -> None:
+        """Note that a section is an object now.
+
+        Raises:
+            LeaseLost: see the class.
+        """
+        self._set_section(claim, section, {"size": size, "etag": etag})
+
+    def section_copied(self, claim: Claim, section: int, copies: Iterable[StoredPart]) -> None:
+        """Note the parts of the archive that a section was copied to so far.
+
+        Raises:
+            LeaseLost: see the class.
+        """
+        self._set_section(claim, section, {"copies": parts_text(copies)})
+
     def reopen(self, claim: Claim, offsets: dict[int, int | None], reason: str) -> None:
         """Have bundles made again, while the archive is being finished.
 
@@ -333,7 +367,8 @@ class WorkStore(JobStore):
             }
             self._set(connection, claim.job_id, values)
             add_event(connection, claim.job_id, JobState.DONE)
-            connection.execute(delete(job_bundles).where(job_bundles.c.job_id == claim.job_id))
+            for table in (job_bundles, job_sections):
+                connection.execute(delete(table).where(table.c.job_id == claim.job_id))
 
     def cleaned(self, claim: Claim) -> None:
         """Note that nothing of a job is in the store any more.
@@ -350,7 +385,13 @@ class WorkStore(JobStore):
                 "attempts": 0,
             }
             self._set(connection, claim.job_id, values)
-            connection.execute(delete(job_bundles).where(job_bundles.c.job_id == claim.job_id))
+            for table in (job_bundles, job_sections):
+                connection.execute(delete(table).where(table.c.job_id == claim.job_id))
+
+    def _set_section(self, claim: Claim, section: int, values: dict[str, Any]) -> None:
+        of_section = (job_sections.c.job_id == claim.job_id) & (job_sections.c.number == section)
+        with self._fenced(claim) as (connection, _):
+            connection.execute(update(job_sections).where(of_section).values(values))
 
     def _set(self, connection: Connection, identity: str, values: dict[str, Any]) -> None:
         connection.execute(update(jobs).where(jobs.c.id == identity).values(values))
@@ -425,6 +466,7 @@ def _bundle_row(identity: str, number: int, bundle: PlannedBundle) -> dict[str, 
         "stop_row": stop.row,
         "stop_offset": stop.offset,
         "data_bytes": bundle.data_bytes,
+        "section": bundle.section,
         "first_part": bundle.first_part,
         "max_parts": bundle.max_parts,
         "waits_for": bundle.waits_for,

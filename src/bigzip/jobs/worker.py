@@ -149,8 +149,8 @@ class Worker:
                 case SurveyWork():
                     self._survey(work, lease)
                 case BuildWork():
-                    plan = self._plans.of(work.job)
-                    BundleBuilder(self._jobs, plan.table, self._site(work.job), lease).build(work)
+                    plan, site = self._plan_and_site(work.job)
+                    BundleBuilder(self._jobs, plan.table, site, lease).build(work)
                 case FinishWork():
                     self._finish(work, lease)
                 case CleanupWork():
@@ -182,28 +182,32 @@ class Worker:
         )
         plan, assembly, identity = survey(archive, store)
         lease.check()
-        if job.attempts > 1:  # a worker that died may have begun an upload, and not come to say so
-            for upload in store.abandoned(job.key):
-                store.abort(upload)
-        upload = store.begin(job.key, job=job.id)
+        if job.attempts > 1:  # a worker that died may have begun uploads, and not come to say so
+            self._abort(store, job)
+        sections = self._jobs.planned(work.claim, plan.to_pieces(), assembly)
+        begun: list[Upload] = []
         try:
+            for section in self._jobs.sections(job.id) if sections else []:
+                begun.append(store.begin(section.key, job=job.id))
+                self._jobs.begun(work.claim, section.number, begun[-1].id)
+                lease.check()
+            begun.append(store.begin(job.key, job=job.id))
             self._jobs.surveyed(
                 work.claim,
-                plan.to_pieces(),
-                assembly.bundles,
                 entries=len(plan.table),
                 data_bytes=plan.data_bytes or 0,
                 part_size=assembly.part_size,
-                upload_id=upload.id,
+                upload_id=begun[-1].id,
                 identity=identity,
             )
         except BaseException:
-            store.abort(upload)
+            for upload in begun:  # and no others: they may be of whoever has the lease by now
+                store.abort(upload)
             raise
 
     def _finish(self, work: FinishWork, lease: Lease) -> None:
-        plan = self._plans.of(work.job)
-        reopened = Finisher(self._jobs, plan, self._site(work.job), lease.check).finish(work)
+        plan, site = self._plan_and_site(work.job)
+        reopened = Finisher(self._jobs, plan, site, lease.check).finish(work)
         if reopened is None:
             return
         _log.warning("job %s: %s; %d bundles again", work.job.id, reopened.reason, len(reopened.offsets))
@@ -215,16 +219,27 @@ class Worker:
     def _clean_up(self, work: CleanupWork) -> None:
         job = work.job
         store = self._open_store(job.place)
-        if job.upload_id is not None:
-            store.abort(Upload(job.key, job.upload_id))
-        for upload in store.abandoned(job.key):
-            store.abort(upload)
+        self._abort(store, job)
+        for section in self._jobs.sections(job.id):
+            store.delete(section.key, job=job.id)
         store.delete(job.key, job=job.id)
         self._jobs.cleaned(work.claim)
 
-    def _site(self, job: Job) -> Site:
+    def _abort(self, store: PartStore, job: Job) -> None:
+        """Drop all uploads of a job, also those that nobody came to note."""
+        known = [(job.key, job.upload_id)]
+        known += [(section.key, section.upload_id) for section in self._jobs.sections(job.id)]
+        for key, upload_id in known:
+            if upload_id is not None:
+                store.abort(Upload(key, upload_id))
+            for upload in store.abandoned(key):
+                store.abort(upload)
+
+    def _plan_and_site(self, job: Job) -> tuple[Plan, Site]:
         assert job.upload_id is not None, "a job that was surveyed has an upload"
-        return Site(store=self._open_store(job.place), upload=Upload(job.key, job.upload_id), part_size=job.part_size)
+        plan, of_sections = self._plans.of(job)
+        uploads = (*of_sections, Upload(job.key, job.upload_id))
+        return plan, Site(store=self._open_store(job.place), uploads=uploads, part_size=job.part_size)
 
     def _put_off(self, work: Work, lease: Lease, error: Exception) -> None:
         attempts = work.bundle.attempts if isinstance(work, BuildWork) else work.job.attempts
@@ -261,23 +276,23 @@ def _problem(error: Exception) -> Problem:
 
 
 class _Plans:
-    """The plans of the jobs that a worker is at."""
+    """The plans of the jobs that a worker is at, and the uploads of their sections."""
 
     def __init__(self, jobs: WorkStore, connections: Connections | None) -> None:
         self._jobs = jobs
         self._connections = connections
         self._lock = threading.Lock()
-        self._plans: OrderedDict[tuple[str, int], Plan] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str | None], tuple[Plan, tuple[Upload, ...]]] = OrderedDict()
 
-    def of(self, job: Job) -> Plan:
-        """The plan of a job that was surveyed."""
+    def of(self, job: Job) -> tuple[Plan, tuple[Upload, ...]]:
+        """Those of a job that was surveyed."""
         with self._lock:  # a large one must not be loaded by several threads at once
-            key = (job.id, job.run)
-            plan = self._plans.get(key)
-            if plan is None:
+            key = (job.id, job.upload_id)
+            if key not in self._kept:
                 plan = Plan.from_pieces(self._jobs.pieces(job.id, "plan"), connections=self._connections)
-                self._plans[key] = plan
-                while len(self._plans) > _PLANS_KEPT:
-                    self._plans.popitem(last=False)
-            self._plans.move_to_end(key)
-            return plan
+                sections = [Upload(one.key, one.upload_id or "") for one in self._jobs.sections(job.id)]
+                self._kept[key] = plan, tuple(sections)
+                while len(self._kept) > _PLANS_KEPT:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(key)
+            return self._kept[key]
