@@ -94,6 +94,7 @@ jobs: Final = Table(
     Column("priority", Integer, nullable=False),
     Column("place", String(1024), nullable=False),
     Column("key", String(1024), nullable=False),
+    Column("has_own_key", Boolean, nullable=False, default=False),  # which nobody asked for
     Column("overwrite", Boolean, nullable=False),
     Column("created_microseconds", BigInteger, nullable=False),
     Column("keep_seconds", BigInteger, nullable=False),  # from when it ends
@@ -109,6 +110,7 @@ jobs: Final = Table(
     Column("archive_size", BigInteger),
     Column("archive_etag", String(255)),
     Column("archive_crc32", BigInteger),
+    Column("made_by", _ID),  # the job that built the archive, where it was another
     Column("is_completing", Boolean, nullable=False, default=False),  # the object may be there already
     Column("needs_cleanup", Boolean, nullable=False, default=False),
     Column("problem", Text),  # a JSON object

@@ -30,6 +30,8 @@ class NewJob:
     """How long the archive is kept from when the job has ended."""
     webhook: str | None = None
     """The URL that is told of the job's end."""
+    has_own_key: bool = False
+    """Whether the key is one that nobody asked for: an equal archive that is elsewhere in the place will do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,8 @@ class Job(NewJob):
     archive_size: int | None
     archive_etag: str | None
     archive_crc32: int | None
+    made_by: str | None
+    """The job that built the archive, where it was another."""
     is_completing: bool
     """Whether the archive may be in its place already."""
     needs_cleanup: bool
@@ -71,6 +75,11 @@ class Job(NewJob):
     reopened: int
     """How often bundles had to be made again."""
     last_event: int
+
+    @property
+    def maker(self) -> str:
+        """The id of the job that built the archive, or will."""
+        return self.made_by or self.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,7 @@ def job_of(row: Row[Any]) -> Job:
         archive_size=row.archive_size,
         archive_etag=row.archive_etag,
         archive_crc32=row.archive_crc32,
+        made_by=row.made_by,
         is_completing=row.is_completing,
         needs_cleanup=row.needs_cleanup,
         problem=None if row.problem is None else json.loads(row.problem),
@@ -56,6 +57,7 @@ def job_of(row: Row[Any]) -> Job:
         reopened=row.reopened,
         last_event=row.last_event,
         webhook=row.webhook,
+        has_own_key=row.has_own_key,
     )
 
 

@@ -121,6 +121,7 @@ class JobService:
             name=order.name,
             place=self.places.default,
             key=place_key,
+            has_own_key=order.key is None,
             overwrite=order.overwrite,
             priority=order.priority,
             keep_seconds=order.keep_seconds,

@@ -41,7 +41,7 @@ _ENDED: Final = {JobState.FAILED, JobState.CANCELLED}
 
 TRANSITIONS: Final[dict[JobState, frozenset[JobState]]] = {
     JobState.QUEUED: frozenset({JobState.SURVEYING, *_ENDED}),
-    JobState.SURVEYING: frozenset({JobState.BUILDING, *_ENDED}),
+    JobState.SURVEYING: frozenset({JobState.BUILDING, JobState.DONE, *_ENDED}),
     JobState.BUILDING: frozenset({JobState.FINALIZING, *_ENDED}),
     JobState.FINALIZING: frozenset({JobState.DONE, JobState.BUILDING, *_ENDED}),
     JobState.DONE: frozenset({JobState.EXPIRED}),

@@ -279,16 +279,22 @@ class JobStore:
         with self._reading.connect() as connection:
             return not connection.execute(query).scalar_one()
 
-    def is_used(self, job: Job) -> bool:
-        """Whether another job has its archive where this one has it."""
-        others = exists().where(
-            jobs.c.id != job.id,
-            jobs.c.place == job.place,
-            jobs.c.key == job.key,
-            jobs.c.state.in_([*ACTIVE, JobState.DONE]),
-        )
-        with self._reading.connect() as connection:
+    def is_shared(self, job: Job) -> bool:
+        """Whether the archive of a job that has ended is also that of another job, which has not expired."""
+        is_same = (jobs.c.id == job.maker) | (jobs.c.made_by == job.maker)
+        others = exists().where(jobs.c.id != job.id, is_same, jobs.c.state == JobState.DONE)
+        with self._engine.connect() as connection:  # not of a copy that lags behind
             return bool(connection.execute(select(others)).scalar_one())
+
+    def twin(self, job: Job, identity: str) -> Job | None:
+        """A job of the same owner that is done, and whose archive would be this job's, to the byte."""
+        is_there = (jobs.c.state == JobState.DONE) & (jobs.c.identity == identity) & (jobs.c.place == job.place)
+        # What somebody has named may be replaced by somebody.
+        is_where = jobs.c.has_own_key if job.has_own_key else jobs.c.key == job.key
+        query = select(jobs).where(is_there, is_where, jobs.c.owner == job.owner)
+        with self._reading.connect() as connection:
+            row = connection.execute(query.order_by(jobs.c.expires.desc()).limit(1)).one_or_none()
+        return None if row is None else job_of(row)
 
     def _present(self, connection: Connection, identity: str) -> Job:
         row: Row[Any] | None = connection.execute(_kept().where(jobs.c.id == identity)).one_or_none()

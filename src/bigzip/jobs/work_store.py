@@ -28,6 +28,7 @@ from bigzip.jobs.records import (
     BuildWork,
     BundleResult,
     Claim,
+    Job,
     Problem,
     Work,
 )
@@ -151,6 +152,33 @@ class WorkStore(JobStore):
             }
             self._set(connection, claim.job_id, values)
             add_event(connection, claim.job_id, JobState.BUILDING)
+
+    def reuse(self, claim: Claim, twin: Job) -> bool:
+        """Let a job be done with the archive of another, unless that expires just now; see `twin`.
+
+        From then on the archive is deleted when the last of those that share it expires.
+
+        Raises:
+            LeaseLost: see the class.
+        """
+        with self._fenced(claim) as (connection, _):
+            # Locked, so that the other cannot expire, and find itself alone, before this one is seen to be done.
+            query = select(jobs).where(jobs.c.id == twin.id, jobs.c.state == JobState.DONE).with_for_update()
+            found = connection.execute(query).one_or_none()
+            if found is None:
+                return False
+            shared = ("entries", "data_bytes", "identity", "archive_size", "archive_etag", "archive_crc32", "key")
+            values = {name: getattr(found, name) for name in shared} | {
+                "state": JobState.DONE,
+                "data_bytes_done": found.data_bytes,
+                "made_by": found.made_by or found.id,
+                "lease_until": None,
+                "problem": None,
+                **ends(),
+            }
+            self._set(connection, claim.job_id, values)
+            add_event(connection, claim.job_id, JobState.DONE)
+            return True
 
     def finish(self, claim: Claim, result: BundleResult) -> None:
         """Keep what came of making a bundle.

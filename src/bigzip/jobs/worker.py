@@ -184,6 +184,8 @@ class Worker:
         lease.check()
         if job.attempts > 1:  # a worker that died may have begun uploads, and not come to say so
             self._abort(store, job)
+        if self._reused(store, work, identity):
+            return
         sections = self._jobs.planned(work.claim, plan.to_pieces(), assembly)
         begun: list[Upload] = []
         try:
@@ -205,6 +207,19 @@ class Worker:
                 store.abort(upload)
             raise
 
+    def _reused(self, store: PartStore, work: SurveyWork, identity: str) -> bool:
+        """Whether the archive was built before, and is there: then the job is done."""
+        twin = self._jobs.twin(work.job, identity)
+        if twin is None:
+            return False
+        found = store.find(twin.key)
+        is_there = found is not None and (found.size, found.etag, found.job) == (
+            twin.archive_size,
+            twin.archive_etag,
+            twin.maker,
+        )
+        return is_there and self._jobs.reuse(work.claim, twin)
+
     def _finish(self, work: FinishWork, lease: Lease) -> None:
         plan, site = self._plan_and_site(work.job)
         reopened = Finisher(self._jobs, plan, site, lease.check).finish(work)
@@ -222,7 +237,8 @@ class Worker:
         self._abort(store, job)
         for section in self._jobs.sections(job.id):
             store.delete(section.key, job=job.id)
-        store.delete(job.key, job=job.id)
+        if not self._jobs.is_shared(job):
+            store.delete(job.key, job=job.maker)
         self._jobs.cleaned(work.claim)
 
     def _abort(self, store: PartStore, job: Job) -> None:
