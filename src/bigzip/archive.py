@@ -35,6 +35,7 @@ from bigzip.planned import Plan
 from bigzip.progress import ProgressCallback
 from bigzip.render.drivers import Driver, iter_steps
 from bigzip.render.workers import Concurrency, Staff, Workers
+from bigzip.sinks.target import Target, is_path
 from bigzip.sources.connections import Connections
 from bigzip.sources.local_walk import SymlinkPolicy
 from bigzip.sources.roots import RootArgument, Roots
@@ -389,7 +390,7 @@ class Archive:
 
     def write(
         self,
-        target: str | os.PathLike[str] | BinaryIO,
+        target: Target,
         *,
         overwrite: bool = False,
         progress: ProgressCallback | None = None,
@@ -397,19 +398,22 @@ class Archive:
         """Write the archive in one pass and return its length in bytes.
 
         Args:
-            target: a path: the file appears under this name when it is whole, and not at all if anything fails. Or
-                an open binary file, which is written from where it stands and left open.
-            overwrite: whether a file that is there may be replaced.
+            target: a path: the file appears under this name when it is whole, and not at all if anything fails.
+                `s3://bucket/key`: so does the object, which is put in parts while it is made, and has the same bytes;
+                `connections` must reach the bucket. Or an open binary file, which is written from where it stands and
+                left open.
+            overwrite: whether a file or object that is there may be replaced.
             progress: called while data is read.
 
         Raises:
             PlanRefused, LimitExceeded: entries cannot be archived.
-            OutputExists: the file is there, and `overwrite` is False.
+            InputError: the URL has no key, or the bucket is not among those that `connections` reach.
+            OutputExists: the file or object is there, and `overwrite` is False.
             OutputError: writing failed.
             SourceError: a source failed on the way.
         """
         with closing(Staff(self._concurrency)) as staff:
-            grew = staff.expect if isinstance(target, str | os.PathLike) else _pay_no_heed
+            grew = staff.expect if is_path(target) else _pay_no_heed
             plan = self._surveyed(self._expanded(grew), SurveyDepth.NOTHING, None, None)
             return plan.write_with(staff, target, overwrite=overwrite, progress=progress)
 
