@@ -129,7 +129,7 @@ class ObjectSink:
         """Of the part that begins at `start`.
 
         Where more comes than was expected, or nobody knows how much, parts grow with what there is: by a thousandth
-        each, a thousand parts hold 8 GiB, and ten thousand hold more than any store takes.
+        each, a thousand parts hold 8 GiB, and ten thousand of at most 5 GiB hold 16 TiB.
         """
         limits = self._store.capabilities
         most = limits.max_parts - min(_SPARE_PARTS, limits.max_parts // 2)
