@@ -23,7 +23,7 @@ _PART_SIZE: Final = 8 << 20
 """Bytes of a part, unless so many parts would be too many."""
 _GRAIN: Final = 1 << 20
 """Larger parts are of a multiple of this."""
-_UNDER_WAY: Final = 48 << 20
+_UNDER_WAY: Final = 32 << 20
 """Bytes of all parts that are being put at a time; one part may have more."""
 _SPARE_PARTS: Final = 1_000
 """That an object of the expected size leaves, for what it may be larger."""
