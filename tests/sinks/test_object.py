@@ -232,6 +232,34 @@ def test_few_bytes_are_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert store.most == 4
 
 
+def test_upload_is_aborted_when_nothing_is_on_its_way_any_more(tmp_path: Path) -> None:
+    """What is put after an upload was aborted stays in some stores."""
+    acts: list[str] = []
+    failing = threading.Event()
+
+    class Slow(SmallParts):
+        def put(self, *arguments: Any, **options: Any) -> StoredPart:
+            assert failing.wait(30)
+            part = super().put(*arguments, **options)
+            acts.append("put")
+            return part
+
+        def abort(self, upload: Upload) -> None:
+            acts.append("abort")
+            super().abort(upload)
+
+    store = Slow(str(tmp_path), 10)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        new_object(store, "x", name="x", overwrite=False, expected=UNKNOWN) as sink,
+    ):
+        sink.put(bytes(45))
+        failing.set()
+        raise KeyboardInterrupt
+    assert acts == ["put"] * 4 + ["abort"]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_there_is_kept(bucket: Bucket) -> None:
     bucket.put("x.zip", b"precious")
     with pytest.raises(OutputExists, match=r"s3://.*/x\.zip: is there already"):

@@ -23,5 +23,5 @@ def in_background(act: Callable[[], T]) -> "Future[T]":
         else:
             future.set_result(result)
 
-    Thread(target=run, name="bigzip-put", daemon=True).start()
+    Thread(target=run, name="bigzip put", daemon=True).start()
     return future
