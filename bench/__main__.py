@@ -27,6 +27,7 @@ from bench import (
     tail_range,
     text_to_file,
     tree_to_file,
+    upload,
 )
 from bench.settings import LEVELS, Settings
 
@@ -43,6 +44,7 @@ BENCHES: dict[str, Callable[[Settings], Iterator[str]]] = {
     "slow-clients": slow_clients.measure,
     "object-store": object_store.measure,
     "jobs": jobs.measure,
+    "upload": upload.measure,
 }
 
 

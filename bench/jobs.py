@@ -7,7 +7,6 @@ through a client, and not next to nothing as in a store of many machines.
 import json
 import statistics
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from bench.seaweed import Seaweed, seaweed
 from bench.servers import ServiceFailed
 from bench.settings import Settings
 from bench.tables import mebibytes, missing_row, ratio, seconds, table
+from bench.temp_disk import watched
 
 _NAMES = {
     "job-4": "job, 4 slots",
@@ -31,7 +31,6 @@ _NAMES = {
     "job-1": "job, 1 slot",
     "task": "task: zipfile to a temp file, upload_file",
 }
-_SAMPLE_SECONDS = 0.05
 _HEADER = (
     "objects",
     "contender",
@@ -170,34 +169,12 @@ def _run_once(lane: _Lane, server: Seaweed, settings: Settings, expected: Facts 
 @contextmanager
 def _watched(lane: _Lane, server: Seaweed, work: Path) -> Iterator[None]:
     """Note what the server does within the block, and what is on the temp disk."""
-    cpu, requests, most = server.cpu_seconds(), server.requests(), 0
-    ended = threading.Event()
-
-    def sample() -> None:
-        nonlocal most
-        while not ended.wait(_SAMPLE_SECONDS):
-            most = max(most, _size_below(work))
-
-    sampler = threading.Thread(target=sample)
-    sampler.start()
-    try:
+    cpu, requests = server.cpu_seconds(), server.requests()
+    with watched(work) as disk:
         yield
-    finally:
-        ended.set()
-        sampler.join()
-    lane.disk_bytes.append(most)
+    lane.disk_bytes.append(disk.most_bytes)
     lane.server_seconds.append(server.cpu_seconds() - cpu)
     lane.requests.append(server.requests() - requests)
-
-
-def _size_below(directory: Path) -> int:
-    total = 0
-    for path in directory.rglob("*"):
-        try:
-            total += path.stat().st_size
-        except FileNotFoundError:
-            continue
-    return total
 
 
 def _row(objects: str, lane: _Lane, ours: Outcome) -> list[str]:

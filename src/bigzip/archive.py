@@ -10,7 +10,6 @@ from enum import StrEnum
 from hashlib import blake2b
 from math import inf
 from typing import Any, BinaryIO, Final, Literal
-from urllib.parse import unquote
 
 from bigzip.arguments import (
     as_source,
@@ -22,7 +21,7 @@ from bigzip.arguments import (
     seconds,
 )
 from bigzip.codecs.checksum import crc32 as crc32_of
-from bigzip.errors import InputError, ManifestError, printable
+from bigzip.errors import InputError, ManifestError
 from bigzip.format.constants import MAX_32
 from bigzip.plan.encoding import undecided
 from bigzip.plan.entry import Method
@@ -35,11 +34,12 @@ from bigzip.planned import Plan
 from bigzip.progress import ProgressCallback
 from bigzip.render.drivers import Driver, iter_steps
 from bigzip.render.workers import Concurrency, Staff, Workers
+from bigzip.sinks.target import Target, is_path
 from bigzip.sources.connections import Connections
 from bigzip.sources.local_walk import SymlinkPolicy
 from bigzip.sources.roots import RootArgument, Roots
 from bigzip.sources.source import AnySource, AsyncSource, Source
-from bigzip.sources.url import HTTP_SCHEMES, STORE_SCHEMES, is_in_store, is_url, parse_url
+from bigzip.sources.url import is_in_store, is_url, parse_asked
 from bigzip.survey.expand import Policies, expand
 from bigzip.survey.index import SurveyIndex
 from bigzip.survey.looks import REQUEST_ROOT
@@ -389,7 +389,7 @@ class Archive:
 
     def write(
         self,
-        target: str | os.PathLike[str] | BinaryIO,
+        target: Target,
         *,
         overwrite: bool = False,
         progress: ProgressCallback | None = None,
@@ -397,19 +397,22 @@ class Archive:
         """Write the archive in one pass and return its length in bytes.
 
         Args:
-            target: a path: the file appears under this name when it is whole, and not at all if anything fails. Or
-                an open binary file, which is written from where it stands and left open.
-            overwrite: whether a file that is there may be replaced.
+            target: a path: the file appears under this name when it is whole, and not at all if anything fails.
+                `s3://bucket/key`: so does the object, which is put in parts while it is made, and has the same bytes;
+                `connections` must reach the bucket. Or an open binary file, which is written from where it stands and
+                left open.
+            overwrite: whether a file or object that is there may be replaced.
             progress: called while data is read.
 
         Raises:
             PlanRefused, LimitExceeded: entries cannot be archived.
-            OutputExists: the file is there, and `overwrite` is False.
+            InputError: the URL has no key, or the bucket is not among those that `connections` reach.
+            OutputExists: the file or object is there, and `overwrite` is False.
             OutputError: writing failed.
             SourceError: a source failed on the way.
         """
         with closing(Staff(self._concurrency)) as staff:
-            grew = staff.expect if isinstance(target, str | os.PathLike) else _pay_no_heed
+            grew = staff.expect if is_path(target) else _pay_no_heed
             plan = self._surveyed(self._expanded(grew), SurveyDepth.NOTHING, None, None)
             return plan.write_with(staff, target, overwrite=overwrite, progress=progress)
 
@@ -428,26 +431,13 @@ class Archive:
             self._table.append(Base(REQUEST_ROOT + place.root, separate=True), full_name, place.path, **columns)
 
     def _add_url(self, url: str, name: str | None, columns: dict[str, Any]) -> None:
-        if is_in_store(url):
-            bucket, _, path = url.removesuffix("/").partition("://")[2].partition("/")
-            if "" in path.split("/") and path:
-                raise InputError(f"{printable(url)}: a key with nothing between two slashes cannot be asked for")
-            origin = f"{url.partition(':')[0]}://{bucket}"
-            default_name = path.rpartition("/")[2] or bucket
-            if path and url.endswith("/"):
-                origin, path = f"{origin}/{path}", ""  # all that is beneath it
-        elif (scheme := url.partition("://")[0]) in HTTP_SCHEMES:
-            origin, path = parse_url(url)
-            default_name = unquote(path.partition("?")[0].rpartition("/")[2])
-            if not (name or default_name):
-                raise InputError(f"{origin}/{path} ends in no name; give the entry one")
-            name = name or None
-        else:
-            known = ", ".join((*HTTP_SCHEMES, *STORE_SCHEMES))
-            raise InputError(f"{printable(url)}: sources of kind {scheme!r} are not known; known are {known}")
-        name = default_name if name is None else name
+        asked = parse_asked(url)
+        if name is None or not (name or is_in_store(url)):  # of a file, "" is no name
+            name = asked.name
+        if not name and not is_in_store(url):
+            raise InputError(f"{asked.root}/{asked.path} ends in no name; give the entry one")
         check_text(name, "a name")
-        self._table.append(Base(REQUEST_ROOT + origin, separate=True), name.rstrip("/"), path, **columns)
+        self._table.append(Base(REQUEST_ROOT + asked.root, separate=True), name.rstrip("/"), asked.path, **columns)
 
     def _add_bytes(
         self, data: bytes, name: str, size: int | None, crc32: int | None, mode: int, options: dict[str, Any]

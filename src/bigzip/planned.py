@@ -1,9 +1,8 @@
 """What an archive will be, to the byte: a frozen plan that can be read, in whole or by range, and written."""
 
-import os
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
 from contextlib import closing
-from typing import BinaryIO, Final
+from typing import Final
 
 from bigzip.errors import ManifestError, NotRepeatable, UnsatisfiableRange
 from bigzip.plan.frozen import FrozenPlan
@@ -15,14 +14,18 @@ from bigzip.render.bodies import render_range
 from bigzip.render.drivers import Driver, iter_steps
 from bigzip.render.one_pass import OnePass
 from bigzip.render.pace import Pace
-from bigzip.render.steps import Kept, Overwrite, Steps
+from bigzip.render.steps import Output, Steps
 from bigzip.render.workers import Concurrency, Staff, Workers
-from bigzip.sinks.file import FileSink, new_file, open_sink
-from bigzip.sources.connections import Connections
+from bigzip.sinks.object import Expected
+from bigzip.sinks.target import Sink, Target, open_target
+from bigzip.sources.connections import NO_CONNECTIONS, Connections
 from bigzip.sources.registry import OpenRoots
 
 _REMOTE_LOOKS: Final = 8
 """Sources on other machines that are looked at before a range of an archive is begun, each a round trip."""
+
+_OVERHEAD: Final = 300
+"""Bytes of an entry's headers, about."""
 
 
 class Plan(FrozenPlan):
@@ -54,7 +57,7 @@ class Plan(FrozenPlan):
 
     def write(
         self,
-        target: str | os.PathLike[str] | BinaryIO,
+        target: Target,
         *,
         overwrite: bool = False,
         progress: ProgressCallback | None = None,
@@ -62,7 +65,7 @@ class Plan(FrozenPlan):
         """Write the archive and return its length in bytes; `target` as in `Archive.write`.
 
         Raises:
-            OutputExists: the file is there, and `overwrite` is False.
+            OutputExists: the file or object is there, and `overwrite` is False.
             OutputError: writing failed.
             SourceError, EncoderChanged: as `iter_bytes`.
         """
@@ -72,20 +75,24 @@ class Plan(FrozenPlan):
     def write_with(
         self,
         staff: Staff,
-        target: str | os.PathLike[str] | BinaryIO,
+        target: Target,
         *,
         overwrite: bool,
         progress: ProgressCallback | None,
     ) -> int:
         """As `write`, by workers that may have been started already and that the caller closes."""
-
-        def write_to(sink: FileSink) -> None:
+        opened = open_target(
+            target,
+            overwrite=overwrite,
+            connections=self.table.connections or NO_CONNECTIONS,
+            expected=self._expected_size(),
+        )
+        with opened as sink:
             steps = self._steps(0, self.content_length, can_overwrite=sink.can_overwrite, pace=Pace())
             workers = staff.workers(len(self.table)) if sink.path else Workers(self.concurrency.threads)
             _write(Driver(self.table, steps, progress, workers, self.index), sink)
             workers.finish()
-
-        return _to_target(target, overwrite, write_to)
+        return sink.size
 
     def still_holds(self, start: int, stop: int) -> bool:
         """Whether the sources of the bytes `[start, stop)` are as they were planned; reads no data, repeatable.
@@ -184,6 +191,12 @@ class Plan(FrozenPlan):
             return render_range(self.layout, start, stop, pace)
         return self._one_pass(can_overwrite=can_overwrite, pace=pace).steps()
 
+    def _expected_size(self) -> Expected:
+        length, data = self.content_length, self.data_bytes
+        if length is not None:
+            return Expected(least=length, about=length)
+        return Expected(least=0, about=0 if data is None else data + _OVERHEAD * len(self.table))
+
     def _one_pass(self, *, can_overwrite: bool, pace: Pace) -> OnePass:
         return OnePass(
             self.table,
@@ -202,24 +215,14 @@ class Plan(FrozenPlan):
     """How much may go on at a time."""
 
 
-def _bytes_only(items: Generator[bytes | Kept | Overwrite, None, None]) -> Iterator[bytes]:
+def _bytes_only(items: Generator[Output, None, None]) -> Iterator[bytes]:
     with closing(items):
         for item in items:
-            assert isinstance(item, bytes), "only outputs that are files are asked for more"
+            assert isinstance(item, bytes), "only outputs that are files or objects are asked for more"
             yield item
 
 
-def _write(driver: Driver, sink: FileSink) -> None:
+def _write(driver: Driver, sink: Sink) -> None:
     with closing(iter_steps(driver)) as items:
         for item in items:
             sink.put(item)
-
-
-def _to_target(target: str | os.PathLike[str] | BinaryIO, overwrite: bool, write_to: Callable[[FileSink], None]) -> int:
-    if isinstance(target, str | os.PathLike):
-        with new_file(target, overwrite=overwrite) as sink:
-            write_to(sink)
-        return sink.size
-    sink = open_sink(target)
-    write_to(sink)
-    return sink.size

@@ -66,7 +66,10 @@ def bigzip(
 
 @contextmanager
 def started(
-    *arguments: str | Path, directory: Path, ignored: Sequence[signal.Signals] = ()
+    *arguments: str | Path,
+    directory: Path,
+    ignored: Sequence[signal.Signals] = (),
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """A `bigzip` that runs while the block does, with pipes on standard output and error.
 
@@ -74,6 +77,7 @@ def started(
         arguments: of the command.
         directory: where it runs.
         ignored: signals that the command is started to ignore, as nohup does.
+        variables: of its environment, besides those it always has.
     """
 
     def prepare() -> None:
@@ -87,7 +91,7 @@ def started(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=environment(),
+        env=environment() | dict(variables or {}),
         umask=0o022,
         preexec_fn=prepare,
     )

@@ -8,7 +8,7 @@ import signal
 import struct
 import subprocess
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -70,7 +70,9 @@ class Terminal:
 
 
 @contextmanager
-def on_terminal(*arguments: str, directory: Path, columns: int = 80) -> Iterator[Terminal]:
+def on_terminal(
+    *arguments: str, directory: Path, columns: int = 80, variables: Mapping[str, str] | None = None
+) -> Iterator[Terminal]:
     """`bigzip` with all its standard streams on a terminal, which is what Ctrl-C is typed on."""
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
@@ -85,7 +87,7 @@ def on_terminal(*arguments: str, directory: Path, columns: int = 80) -> Iterator
         stdin=its,
         stdout=its,
         stderr=its,
-        env=environment(),
+        env=environment() | dict(variables or {}),
         start_new_session=True,
         preexec_fn=control,
     )

@@ -151,7 +151,13 @@ def test_force_does_not_lose_a_file_that_is_to_be_archived(tree: Path, paths: li
         ("tree/a.txt/out.zip", 5, "tree/a.txt/out.zip: Not a directory"),
         ("x" * 256, 5, "x" * 256 + ": File name too long"),
         ("loop", 5, "loop: Too many levels of symbolic links"),
-        ("s3://bucket/key", 3, "s3://bucket/key: outputs of kind 's3' are not known; give a path"),
+        ("ftp://host/key", 3, "ftp://host/key: outputs of kind 'ftp' are not known; give a path, or s3://…"),
+        ("s3://bucket", 3, "s3://bucket: names no object; give a bucket and a key, as in s3://bucket/a.zip"),
+        (
+            "s3://bucket/a/../b",
+            3,
+            "'a/../b' is no key: give a path of printable characters, without empty components, '.' and '..'",
+        ),
     ],
 )
 def test_what_cannot_be_an_output(tree: Path, out: str, status: int, line: str) -> None:

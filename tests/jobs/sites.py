@@ -13,6 +13,7 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from bigzip.archive import Archive
 from bigzip.database.engine import open_database
@@ -52,7 +53,9 @@ class Site:
         return JobService(self.jobs, Places(self.place, self.connections))
 
     def create(self, archive: Archive, **options: Any) -> Job:
-        order: dict[str, Any] = {"owner": "local", "name": "archive.zip", "keep_seconds": KEEP_SECONDS}
+        """A job; under a key that no other has, unless one is given, or None, so that none is done with another's."""
+        key = f"{uuid4().hex}/archive.zip"
+        order: dict[str, Any] = {"owner": "local", "name": "archive.zip", "keep_seconds": KEEP_SECONDS, "key": key}
         return self.service.create(archive, Order(**(order | options)))
 
     def worker(self, slots: int = 2) -> Worker:

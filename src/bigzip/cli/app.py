@@ -58,6 +58,7 @@ Examples:
   bigzip create photos.zip holiday            entries holiday/a.jpg, ...
   bigzip create photos.zip -C holiday .       entries a.jpg, ...
   bigzip create - holiday | ssh host 'cat > photos.zip'
+  bigzip create s3://bucket/photos.zip holiday
 \b
 Exit status:
   0  done                       2  the command line is wrong
@@ -81,7 +82,10 @@ def _options(
 @app.command(epilog=_CREATE_EPILOG)
 @reporting()
 def create(
-    out: Annotated[str, typer.Argument(metavar="OUT", help="The archive to write; - for standard output.")],
+    out: Annotated[
+        str,
+        typer.Argument(metavar="OUT", help="The archive to write: a path, or s3://bucket/key; - for standard output."),
+    ],
     paths: Paths = None,
     directory: Directory = "",
     method: MethodOption = Method.AUTO,
@@ -138,8 +142,10 @@ def create(
     if not entries:
         say("bigzip: warning: the archive is empty; some readers, unzip among them, refuse it")
     if as_json:
-        result = json.dumps({"output": out, "bytes": size, "entries": entries, "seconds": round(seconds, 3)})
-        (say if output.is_standard_output else print_result)(result)
+        result: dict[str, object] = {"output": out, "bytes": size, "entries": entries, "seconds": round(seconds, 3)}
+        if output.stored is not None:
+            result |= {"etag": output.stored.etag, "crc32": output.stored.crc32}
+        (say if output.is_standard_output else print_result)(json.dumps(result))
     elif not quiet:
         say(f"{output}: {entries:,} {'entry' if entries == 1 else 'entries'}, {size:,} bytes, {seconds:.1f} s")
 

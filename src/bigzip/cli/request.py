@@ -14,7 +14,7 @@ from bigzip.errors import EntryProblem, InputError, ManifestError, PlanRefused
 from bigzip.manifest import Manifest, add_manifest, read_manifest
 from bigzip.sinks.file import PARTIAL_GLOB
 from bigzip.sources.connections import Connections
-from bigzip.sources.url import is_url
+from bigzip.sources.url import is_url, parse_asked
 
 STANDARD_INPUT: Final = "-"
 _ENCODING: Final = "utf-8-sig"
@@ -87,7 +87,7 @@ class Request:
         if self.output is None:
             return list(self.paths)
         places = self.output.places()
-        paths = [path for path in self.paths if self._real(path) not in places or not os.path.exists(places[0])]
+        paths = [path for path in self.paths if self._real(path) not in places or not self.output.is_there()]
         if len(paths) < len(self.paths):
             self.output.check_replaceable()
             if not paths and self.manifest is None:
@@ -105,11 +105,15 @@ class Request:
                 if place.startswith(tree):
                     self.output.check_replaceable()
                     yield _glob(path, place.removeprefix(tree))
+            if is_url(path) or is_url(places[0]):
+                continue
             beside = os.path.join(os.path.dirname(places[0]), "")
             if beside.startswith(tree):
                 yield _glob(path, beside.removeprefix(tree)) + "/" + PARTIAL_GLOB
 
     def _real(self, path: str) -> str:
+        if is_url(path):
+            return path
         try:
             return os.path.realpath(os.path.join(self.directory, path))
         except OSError:  # a link that may not be read: no output lies behind it
@@ -128,4 +132,5 @@ def _anchored(pattern: str) -> str:
 
 def _glob(path: str, below: str) -> str:
     """The glob of the entry for `below` in the tree that was given as `path`."""
-    return "/" + glob.escape(os.path.join(_entry_name(path), below).rstrip("/"))
+    name = parse_asked(path).name if is_url(path) else _entry_name(path)
+    return "/" + glob.escape(os.path.join(name, below).rstrip("/"))

@@ -87,3 +87,4 @@ def _lines(error: BaseException) -> Iterator[str]:
             yield f"{printable(str(error))}; the archive was given up: try again"
         case BigZipError():
             yield printable(str(error))
+    yield from map(printable, getattr(error, "__notes__", ()))

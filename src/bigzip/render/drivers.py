@@ -21,10 +21,12 @@ from bigzip.render.steps import (
     Ahead,
     Checksums,
     Collect,
+    Draft,
     Forget,
     Kept,
     Learned,
     Open,
+    Output,
     Overwrite,
     Pull,
     Recall,
@@ -50,7 +52,7 @@ class Signal(Enum):
     END = "the archive is complete"
 
 
-Advance = bytes | Kept | Overwrite | Signal
+Advance = Output | Signal
 
 
 class Driver:
@@ -125,7 +127,7 @@ class Driver:
                     reply = self._pull()
                 case Open(row, start, stop):
                     reply = self._open(row, start, stop)
-                case Overwrite() | Kept():
+                case Overwrite() | Kept() | Draft():
                     return self._after_pieces(step)
                 case Signal():
                     return self._end()
@@ -336,7 +338,7 @@ def _failure(error: Exception) -> SourceError:
     return failure
 
 
-def iter_steps(driver: Driver) -> Generator[bytes | Kept | Overwrite, None, None]:
+def iter_steps(driver: Driver) -> Generator[Output, None, None]:
     """Yield what the driver hands on, to the end; closes it.
 
     Raises:

@@ -26,7 +26,7 @@ from bigzip.plan.report import missing_report
 from bigzip.plan.table import UNKNOWN, EntryTable
 from bigzip.render.bodies import is_worth_deflating, render_body, submit_batch, vouch
 from bigzip.render.pace import Pace
-from bigzip.render.steps import Ahead, Intake, Kept, Learned, Open, Overwrite, Pipeline, Run, Steps, Submit
+from bigzip.render.steps import Ahead, Draft, Intake, Kept, Learned, Open, Overwrite, Pipeline, Run, Steps, Submit
 from bigzip.render.tasks import CompressBlock, CompressedBlock, EncodeBatch, EncodedBatch, check_crc32
 
 _ENDLESS: Final = 1 << 62
@@ -235,7 +235,7 @@ class OnePass:
         form = Form.STORED if completes else Form.STORED_BLOCKS
         encoded_size = size if completes else stored_blocks.encoded_size(size)
         facts = Facts(form, max(size, 0), 0, 0, records.is_wide(form, size, encoded_size), self._offset)
-        yield self._counted(records.local_header(self._table, row, facts))
+        yield self._local_header(row, facts, completes=completes)
         total, checksum = yield from (self._copy if completes else self._frame)(data, intake)
         blocks = None if self._table.method(row) is Method.STORE else b""
         yield Learned([(row, Remembered(checksum, blocks))])
@@ -255,7 +255,7 @@ class OnePass:
             nonlocal facts, checksum, total
             if is_first:
                 facts = facts._replace(offset=self._offset)
-                yield self._counted(records.local_header(self._table, row, facts))
+                yield self._local_header(row, facts, completes=completes)
             checksum = crc32_combine(checksum, result.crc32, result.size)
             total += result.size
             blocks.append(result.block)
@@ -274,6 +274,11 @@ class OnePass:
             yield from steps
             if not is_last:
                 data = yield from intake.take_up_to(deflate.BLOCK_SIZE)
+
+    def _local_header(self, row: int, facts: Facts, *, completes: bool) -> bytes | Draft:
+        """The local header; `completes`: to be completed once the data has been passed on."""
+        header = self._counted(records.local_header(self._table, row, facts))
+        return Draft(header) if completes else header
 
     def _complete(self, row: int, facts: Facts, *, completes: bool) -> Steps[None]:
         """End a row whose data has all been passed on; `completes`: its local header, which waits for that, too."""

@@ -3,6 +3,7 @@
     yields          | the driver                                    | and sends
     bytes           | passes them on: the next bytes of the archive | None
     Kept            | has them written: the next bytes as well      | None
+    Draft           | passes them on, to be written over later      | None
     Open            | closes what is open, opens the row's source   | None
     Pull            | reads on                                      | bytes, never empty before the end; b"" there
     Overwrite       | writes over bytes that were passed on before  | None
@@ -44,6 +45,12 @@ class Overwrite(NamedTuple):
     """Replace bytes at `offset` from the archive's start; only for outputs that can seek."""
 
     offset: int
+    data: bytes
+
+
+class Draft(NamedTuple):
+    """The next bytes of the archive, which an `Overwrite` of the same length will replace before the next draft."""
+
     data: bytes
 
 
@@ -129,7 +136,9 @@ class Ahead(NamedTuple):
 PULL: Final = Pull()
 COLLECT: Final = Collect()
 
-Step = bytes | Kept | Open | Pull | Overwrite | Submit | Collect | Run | Recall | Checksums | Learned | Forget | Ahead
+Output = bytes | Kept | Draft | Overwrite
+"""What outputs are handed."""
+Step = Output | Open | Pull | Submit | Collect | Run | Recall | Checksums | Learned | Forget | Ahead
 R = TypeVar("R")
 Steps = Generator[Step, Any, R]
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO, Final
 
 from bigzip.errors import OutputError, OutputExists
-from bigzip.render.steps import Kept, Overwrite
+from bigzip.render.steps import Draft, Output, Overwrite
 
 PARTIAL_GLOB: Final = f".bigzip-{'?' * 16}.partial"
 """The names of archives that are being written, or were when the process was killed."""
@@ -50,7 +50,7 @@ class FileSink:
         self.size = 0
         self._sent_to_disk = 0
 
-    def put(self, item: bytes | Kept | Overwrite) -> None:
+    def put(self, item: Output) -> None:
         """Append bytes, or replace some that were written before.
 
         Raises:
@@ -62,9 +62,10 @@ class FileSink:
                 self._file.seek(self._start + item.offset)
                 self._write(item.data)
                 self._file.seek(self._start + self.size)
-            elif isinstance(item, bytes):
-                self._write(item)
-                self.size += len(item)
+            elif isinstance(item, bytes | Draft):
+                data = item if isinstance(item, bytes) else item.data
+                self._write(data)
+                self.size += len(data)
             else:
                 assert self.path is not None, "only outputs with a path take kept bytes"
                 item.write_to(self.path, self._start + self.size)

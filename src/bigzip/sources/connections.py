@@ -29,11 +29,11 @@ class Connections:
         networks: such as `10.1.0.0/16`. Addresses that are not public may be connected to in these alone, whatever a
             host's name resolves to.
         headers: what is sent to an origin such as `https://example.org`, and to no other: `Authorization` and the like.
-        stores: object stores that may be read, and what is needed to reach each: `{"s3://photos": {"region":
-            "eu-central-1"}}`; `s3://*` is every bucket that is not named. For S3 there are `profile`, `endpoint`,
-            `region`, `access_key_id`, `secret_access_key`, `session_token`, `skip_signature` and others, for `gs://`
-            and `az://` what obstore's GCSConfig and AzureConfig have. What is not given comes from the environment, as
-            the stores' own tools have it.
+        stores: object stores that may be read, and written to where that is asked for, and what is needed to reach
+            each: `{"s3://photos": {"region": "eu-central-1"}}`; `s3://*` is every bucket that is not named. For S3
+            there are `profile`, `endpoint`, `region`, `access_key_id`, `secret_access_key`, `session_token`,
+            `skip_signature` and others, for `gs://` and `az://` what obstore's GCSConfig and AzureConfig have. What is
+            not given comes from the environment, as the stores' own tools have it.
         proxy: the URL of an HTTP proxy that all requests go through; it sees to `networks` itself.
         timeout: seconds that a server may be silent.
         attempts: how often in a row something is tried that is interrupted, without a megabyte of progress in between.
@@ -108,13 +108,13 @@ class Connections:
             from bigzip.sources.s3 import S3
         except ModuleNotFoundError as error:
             raise InputError("to write to object stores, install bigzip[s3]") from error
-        return S3(bucket, self._config(f"s3://{bucket}"), proxy=self._proxy, timeout=self._timeout)
+        return S3(bucket, self._config(f"s3://{bucket}", "written to"), proxy=self._proxy, timeout=self._timeout)
 
-    def _config(self, store: str) -> Mapping[str, Any]:
+    def _config(self, store: str, act: str = "read") -> Mapping[str, Any]:
         """What is configured for a store such as `s3://photos`."""
         config = self._stores.get(store, self._stores.get(f"{store.partition('://')[0]}://*"))
         if config is None:
-            raise InputError(f"{store} is not among the stores that may be read")
+            raise InputError(f"{store} is not among the stores that may be {act}")
         return {name: value for name, value in config.items() if name != CAPABILITIES}
 
     def capabilities(self, store: str) -> Mapping[str, Any]:

@@ -2,9 +2,9 @@
 
 import re
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from bigzip.errors import InputError
+from bigzip.errors import InputError, printable
 
 HTTP_SCHEMES: Final = ("http", "https")
 STORE_SCHEMES: Final = ("s3", "gs", "az")
@@ -41,6 +41,17 @@ class Url(NamedTuple):
         return parts.port or _DEFAULT_PORTS[parts.scheme]
 
 
+class Asked(NamedTuple):
+    """What a URL asks for: a file, an object, or all objects beneath a prefix."""
+
+    root: str
+    """Where it is, or the prefix."""
+    path: str
+    """Beneath the root; empty for all that is there."""
+    name: str
+    """Of its entry, or of the directory of its entries; may be empty."""
+
+
 def is_in_store(root: str) -> bool:
     """Whether a root or URL is of an object store."""
     return root.partition("://")[0] in STORE_SCHEMES
@@ -71,6 +82,26 @@ def parse_url(text: str) -> Url:
     shown_port = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
     query = f"?{parts.query}" if parts.query else ""
     return Url(f"{parts.scheme}://{host}{shown_port}", parts.path.removeprefix("/") + query)
+
+
+def parse_asked(url: str) -> Asked:
+    """What a URL asks for.
+
+    Raises:
+        InputError: that is nothing that can be had.
+    """
+    scheme = url.partition("://")[0]
+    if scheme in HTTP_SCHEMES:
+        origin, path = parse_url(url)
+        return Asked(origin, path, unquote(path.partition("?")[0].rpartition("/")[2]))
+    if scheme not in STORE_SCHEMES:
+        known = ", ".join((*HTTP_SCHEMES, *STORE_SCHEMES))
+        raise InputError(f"{printable(url)}: sources of kind {scheme!r} are not known; known are {known}")
+    bucket, _, path = url.removesuffix("/").partition("://")[2].partition("/")
+    if "" in path.split("/") and path:
+        raise InputError(f"{printable(url)}: a key with nothing between two slashes cannot be asked for")
+    root, name = f"{scheme}://{bucket}", path.rpartition("/")[2] or bucket
+    return Asked(f"{root}/{path}", "", name) if path and url.endswith("/") else Asked(root, path, name)
 
 
 def is_beneath(url: Url, prefix: str) -> bool:
