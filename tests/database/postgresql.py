@@ -4,10 +4,11 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,8 @@ class PostgreSQL:
     port: int
     prefix: tuple[str, ...]
     programs: Path
+    restart: Callable[[], None]
+    """End it without any order, and start it anew with what it has on disk."""
 
     def new_database(self) -> str:
         """The URL of a new, empty database."""
@@ -50,31 +53,40 @@ def running_postgresql(directory: Path) -> Iterator[PostgreSQL]:
         timeout=120,
     )
     port = _free_port()
-    with (
-        (directory / "log").open("wb") as log,
-        subprocess.Popen(
-            [*prefix, str(programs / "postgres"), "-D", str(data), "-p", str(port), "-k", "", "-h", "127.0.0.1", "-F"],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        ) as process,
-    ):
-        try:
-            ready = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
-            wait_until(
-                lambda: process.poll() is not None or subprocess.run(ready, check=False).returncode == 0,
-                "PostgreSQL answers",
-                timeout_seconds=60,
-            )
-            assert process.poll() is None, (directory / "log").read_text()
-            yield PostgreSQL(port=port, prefix=prefix, programs=programs)
-        finally:
-            # SIGINT is its fast shutdown. Behind runuser, the server is the child that has the signal passed on.
-            process.terminate()
+    server = [*prefix, str(programs / "postgres"), "-D", str(data), "-p", str(port), "-k", "", "-h", "127.0.0.1", "-F"]
+    ready = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+
+    @contextmanager
+    def running() -> Iterator["subprocess.Popen[bytes]"]:
+        with (
+            (directory / "log").open("ab") as log,
+            subprocess.Popen(server, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT) as process,
+        ):
             try:
-                process.wait(30)
+                wait_until(
+                    lambda: process.poll() is not None or subprocess.run(ready, check=False).returncode == 0,
+                    "PostgreSQL answers",
+                    timeout_seconds=60,
+                )
+                assert process.poll() is None, (directory / "log").read_text()
+                yield process
             finally:
-                process.kill()
+                process.terminate()
+                try:
+                    process.wait(30)
+                finally:
+                    process.kill()
+
+    with ExitStack() as stack:
+        process = stack.enter_context(running())
+
+        def restart() -> None:
+            nonlocal process
+            process.send_signal(signal.SIGQUIT)  # its immediate shutdown: what follows is a recovery
+            process.wait(30)
+            process = stack.enter_context(running())
+
+        yield PostgreSQL(port=port, prefix=prefix, programs=programs, restart=restart)
 
 
 def _programs() -> Path:

@@ -6,9 +6,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
@@ -33,6 +33,9 @@ class Seaweed:
 
     endpoint: str
     process: int
+    """As it was started first."""
+    restart: Callable[[], None] = field(compare=False, repr=False)
+    """Kill it, and start it anew with what it has on disk."""
 
     @property
     def config(self) -> dict[str, Any]:
@@ -80,19 +83,33 @@ def seaweed(directory: Path) -> Iterator[Seaweed]:
     command += [f"-s3.config={directory}/s3.json"]
     command += [f"-{server}.port={port}" for server, port in ports.items()]
     command += [f"-{server}.port.grpc={port + _GRPC}" for server, port in ports.items()]
-    with (
-        (directory / "log").open("wb") as log,
-        subprocess.Popen(command, stdout=log, stderr=log, cwd=directory) as server,
-    ):
-        try:
-            endpoint = f"http://127.0.0.1:{ports['s3']}"
-            if not _answers(server, endpoint):
-                raise RuntimeError(f"SeaweedFS does not start: {(directory / 'log').read_text()[-3000:]}")
-            yield Seaweed(endpoint, server.pid)
-        finally:
+    endpoint = f"http://127.0.0.1:{ports['s3']}"
+
+    @contextmanager
+    def running() -> Iterator["subprocess.Popen[bytes]"]:
+        with (
+            (directory / "log").open("ab") as log,
+            subprocess.Popen(command, stdout=log, stderr=log, cwd=directory) as server,
+        ):
+            try:
+                if not _answers(server, endpoint):
+                    raise RuntimeError(f"SeaweedFS does not start: {(directory / 'log').read_text()[-3000:]}")
+                yield server
+            finally:
+                server.kill()
+                server.wait()
+                wait_until_closed(ports["s3"])
+
+    with ExitStack() as stack:
+        server = stack.enter_context(running())
+
+        def restart() -> None:
+            nonlocal server
             server.kill()
             server.wait()
-            wait_until_closed(ports["s3"])
+            server = stack.enter_context(running())
+
+        yield Seaweed(endpoint, server.pid, restart)
 
 
 def wait_until_closed(port: int) -> None:
