@@ -82,6 +82,7 @@ def generate_large_zip(
     priority: int = 0,
     keep_seconds: int | None = None,
     webhook: str | None = None,
+    verify: bool = False,
 ) -> str:
     """Have an archive built in the background; to be called by `.delay` or `.apply_async` of one's own application.
 
@@ -103,6 +104,7 @@ def generate_large_zip(
         method: of all entries.
         priority: higher ones go first.
         keep_seconds: how long the archive is kept; None for as long as is configured.
+        verify: whether all of the archive is read back and checked before the job is done.
         webhook: the URL that is told of the job's end; see `[jobs.webhooks]`.
 
     Returns:
@@ -121,6 +123,7 @@ def generate_large_zip(
         priority=priority,
         keep_seconds=here.settings.jobs.seconds if keep_seconds is None else keep_seconds,
         webhook=webhook,
+        verify=verify,
     )
     identity = job_id if job_id is not None else str(self.request.id)
     job = here.service.create_once(archive, order, identity)

@@ -124,6 +124,9 @@ def create(
         str | None,
         typer.Option("--webhook", metavar="URL", help="Told when the job ends; one that [jobs.webhooks] allows."),
     ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read all of it back and check it before the job is done.")
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Watch it until it is done.")] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace what is at KEY.")] = False,
     quiet: Quiet = False,
@@ -147,6 +150,7 @@ def create(
             priority=priority,
             keep_seconds=seconds,
             webhook=webhook,
+            verify=verify,
         )
         job = service.create(archive, order)
         if not wait:

@@ -96,6 +96,7 @@ jobs: Final = Table(
     Column("key", String(1024), nullable=False),
     Column("has_own_key", Boolean, nullable=False, default=False),  # which nobody asked for
     Column("overwrite", Boolean, nullable=False),
+    Column("verify", Boolean, nullable=False, default=False),
     Column("created_microseconds", BigInteger, nullable=False),
     Column("keep_seconds", BigInteger, nullable=False),  # from when it ends
     Column("expires", _TIME),  # none while it is active

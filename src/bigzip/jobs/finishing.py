@@ -13,6 +13,7 @@ from bigzip.jobs.building import PartWriter, Site, pieces_of
 from bigzip.jobs.cutting import BundleKind
 from bigzip.jobs.joining import Joiner, SectionLost
 from bigzip.jobs.records import ArchiveResult, Bundle, FinishWork
+from bigzip.jobs.verifying import verify_object
 from bigzip.jobs.work_store import WorkStore
 from bigzip.plan.layout import Layout
 from bigzip.plan.spans import PieceFacts, SpanFacts, encoding_of
@@ -60,6 +61,7 @@ class Finisher:
         Raises:
             SourceError: a source of the tail is no longer what was planned, or failed.
             OutputError: the store failed, or has not what was written.
+            ArchiveUnsound: it was to be verified, and is not sound.
             OutputExists: there is an object of this name, which may not be replaced.
             LeaseLost: somebody else does this by now.
         """
@@ -98,6 +100,8 @@ class Finisher:
             except SectionLost as lost:
                 return self._holding(made, lost.section, lost.numbers, lost)
         self._check_object(completed, layout.content_length, checksum, end)
+        if work.job.verify:
+            verify_object(self._site.store, self._site.upload.key, completed, self._check)
         joiner.delete()
         self._jobs.done(
             work.claim,

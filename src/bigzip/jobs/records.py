@@ -30,6 +30,8 @@ class NewJob:
     """How long the archive is kept from when the job has ended."""
     webhook: str | None = None
     """The URL that is told of the job's end."""
+    verify: bool = False
+    """Whether all of the archive is read back and checked before the job is done."""
     has_own_key: bool = False
     """Whether the key is one that nobody asked for: an equal archive that is elsewhere in the place will do."""
 

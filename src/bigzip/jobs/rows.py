@@ -57,6 +57,7 @@ def job_of(row: Row[Any]) -> Job:
         reopened=row.reopened,
         last_event=row.last_event,
         webhook=row.webhook,
+        verify=row.verify,
         has_own_key=row.has_own_key,
     )
 

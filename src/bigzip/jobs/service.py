@@ -46,6 +46,8 @@ class Order:
     """How many unfinished jobs the owner may have."""
     webhook: str | None = None
     """The URL that is told of the job's end."""
+    verify: bool = False
+    """Whether all of the archive is read back and checked before the job is done."""
 
 
 class JobService:
@@ -122,6 +124,7 @@ class JobService:
             place=self.places.default,
             key=place_key,
             has_own_key=order.key is None,
+            verify=order.verify,
             overwrite=order.overwrite,
             priority=order.priority,
             keep_seconds=order.keep_seconds,

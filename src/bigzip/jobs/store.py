@@ -292,6 +292,8 @@ class JobStore:
         # What somebody has named may be replaced by somebody.
         is_where = jobs.c.has_own_key if job.has_own_key else jobs.c.key == job.key
         query = select(jobs).where(is_there, is_where, jobs.c.owner == job.owner)
+        if job.verify:
+            query = query.where(jobs.c.verify)
         with self._reading.connect() as connection:
             row = connection.execute(query.order_by(jobs.c.expires.desc()).limit(1)).one_or_none()
         return None if row is None else job_of(row)

@@ -24,6 +24,7 @@ from bigzip.jobs.finishing import Finisher
 from bigzip.jobs.leases import Lease, Leases, Stopped
 from bigzip.jobs.records import BuildWork, CleanupWork, FinishWork, Job, Problem, SurveyWork, Work
 from bigzip.jobs.surveying import survey
+from bigzip.jobs.verifying import ArchiveUnsound
 from bigzip.jobs.work_store import LeaseLost, WorkStore
 from bigzip.planned import Plan
 from bigzip.sinks.parts import PartStore, Upload
@@ -162,7 +163,7 @@ class Worker:
             self._tell(lambda: self._jobs.let_go(lease.claim))
         except Stopped:
             self._tell(lambda: self._jobs.release(lease.claim, None, 0.0))
-        except UploadGone as error:
+        except (UploadGone, ArchiveUnsound) as error:
             self._give_up(work, lease, error, from_start=True)
         except (OutputError, SourceReadError, SQLAlchemyError) as error:
             self._put_off(work, lease, error)

@@ -146,6 +146,7 @@ _JOB_OPTIONS: Final[dict[str, Any]] = {
     "priority": {"type": "integer", "minimum": -100, "maximum": 100, "description": "Higher ones go first."},
     "key": {"type": "string", "description": "Where in the place of jobs; by default under a name of its own."},
     "overwrite": {"type": "boolean", "description": "Whether an archive of this key may be replaced."},
+    "verify": {"type": "boolean", "description": "Whether all of it is read back and checked before the job is done."},
     "webhook": {
         "type": "string",
         "format": "uri",

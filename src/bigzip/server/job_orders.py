@@ -22,7 +22,7 @@ from bigzip.server.idempotency import with_fingerprint
 from bigzip.server.manifests import Order as Asked
 from bigzip.server.service import Service
 
-_OPTIONS: Final = {"priority": int, "key": str, "overwrite": bool, "webhook": str}
+_OPTIONS: Final = {"priority": int, "key": str, "overwrite": bool, "verify": bool, "webhook": str}
 _MAX_PRIORITY: Final = 100
 _MAX_NAME: Final = 255
 _CROWDED_SECONDS: Final = 10

@@ -1,4 +1,4 @@
-"""Sections of archives that have more parts than one object may have; archives that several jobs share."""
+"""Sections of archives that have more parts than one object may have; archives that jobs share, or verify."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,6 +11,7 @@ def upgrade() -> None:
     """Make the tables."""
     op.add_column("job_bundles", sa.Column("section", sa.Integer, nullable=False, server_default="0"))
     op.add_column("jobs", sa.Column("has_own_key", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.add_column("jobs", sa.Column("verify", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("jobs", sa.Column("made_by", sa.String(64)))
     op.create_table(
         "job_sections",
