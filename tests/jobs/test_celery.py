@@ -1,5 +1,6 @@
 """Jobs that are rung for by Celery, with real brokers and real workers, all of which may be killed at any time."""
 
+import json
 import logging
 import os
 import random
@@ -14,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import select
+from standardwebhooks import Webhook
 
 from bigzip.archive import Archive
 from bigzip.celery import site as tasks_site
@@ -22,13 +24,16 @@ from bigzip.database.schema import job_bundles
 from bigzip.errors import InputError
 from bigzip.jobs.celery import WORK, Doorbell, make_app, ring
 from bigzip.jobs.records import Job
-from bigzip.jobs.service import Order
+from bigzip.jobs.service import JobService, Order
 from bigzip.jobs.states import JobState
+from bigzip.jobs.webhooks import WebhookSettings
 from bigzip.server.config import read_configuration, settings_of
 from tests.server.service import wait_until
 
 from .brokers import Broker, running_rabbitmq, running_redis
+from .receiver import Receiver
 from .sites import Site, digest_of
+from .test_webhooks import secret
 
 _RUNNING = {"redis": running_redis, "rabbitmq": running_rabbitmq}
 _EXAMPLE = Path(__file__).parents[2] / "examples" / "celery"
@@ -282,3 +287,20 @@ def test_a_worker_by_celery_needs_a_broker(site: Site) -> None:
     refused = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert refused.returncode == 3
     assert "there is no broker: set BIGZIP_JOBS__BROKER" in refused.stderr
+
+
+def test_webhooks_are_told(site: Site, redis: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = Archive()
+    small.add(b"data", "a.txt")
+    with Receiver().running() as receiver:
+        told = {"allow": [receiver.origin], "networks": ["127.0.0.0/8"], "secrets": [secret(1)]}
+        for name, value in told.items():
+            monkeypatch.setenv(f"BIGZIP_JOBS__WEBHOOKS__{name.upper()}", json.dumps(value))
+        service = JobService(site.jobs, site.service.places, WebhookSettings.of(**told))
+        order = Order(owner="local", name="a.zip", keep_seconds=60, webhook=f"{receiver.origin}in")
+        with _workers(site, redis, monkeypatch):
+            job = service.create(small, order)
+            wait_until(lambda: receiver.received, "the webhook is told", timeout_seconds=100)
+        (one,) = receiver.received
+    event = Webhook(secret(1)).verify(one.body, one.headers)
+    assert (event["type"], event["data"]["id"]) == ("job.done", job.id)
