@@ -13,10 +13,11 @@ from bigzip.database.schema import job_bundles
 from bigzip.database.schema import jobs as jobs_table
 from bigzip.jobs.assembly import PlannedBundle
 from bigzip.jobs.cutting import BundleKind
+from bigzip.jobs.fenced import LeaseLost
 from bigzip.jobs.records import ArchiveResult, BuildWork, BundleResult, CleanupWork, FinishWork, Job, NewJob, SurveyWork
 from bigzip.jobs.states import TRANSITIONS, JobState, before
 from bigzip.jobs.store import JobStateError
-from bigzip.jobs.work_store import LeaseLost, WorkStore
+from bigzip.jobs.work_store import WorkStore
 from bigzip.plan.spans import HEADER, Position, Span
 from bigzip.sinks.parts import StoredPart
 from tests.database.postgresql import PostgreSQL

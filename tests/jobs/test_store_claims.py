@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy import select, update
 
 from bigzip.database.schema import job_bundles, jobs
+from bigzip.jobs.fenced import LeaseLost
 from bigzip.jobs.records import BuildWork, FinishWork, Job, SurveyWork
 from bigzip.jobs.states import JobState
 from bigzip.jobs.store import JobStore
-from bigzip.jobs.work_store import LeaseLost, WorkStore
+from bigzip.jobs.work_store import WorkStore
 
 from .databases import KINDS, store_of
 from .job_plans import Cut, bundles, new_job, result, survey

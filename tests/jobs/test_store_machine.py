@@ -21,11 +21,12 @@ from hypothesis.stateful import (
 from sqlalchemy import delete, select, update
 
 from bigzip.database.schema import job_bundles, jobs
+from bigzip.jobs.fenced import LeaseLost
 from bigzip.jobs.records import ArchiveResult, BuildWork, Bundle, Claim, CleanupWork, FinishWork, SurveyWork, Work
 from bigzip.jobs.rows import DONE
 from bigzip.jobs.states import ACTIVE, JobState, is_final
 from bigzip.jobs.store import JobStateError
-from bigzip.jobs.work_store import LeaseLost, WorkStore
+from bigzip.jobs.work_store import WorkStore
 from tests.conftest import SOAK
 
 from .databases import KINDS, store_of

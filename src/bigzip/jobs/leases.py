@@ -10,8 +10,9 @@ from typing import Final, Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from bigzip.jobs.fenced import LeaseLost
 from bigzip.jobs.records import Claim
-from bigzip.jobs.work_store import LeaseLost, WorkStore
+from bigzip.jobs.work_store import WorkStore
 
 _RENEWALS_A_LEASE: Final = 4
 _log = logging.getLogger("bigzip")

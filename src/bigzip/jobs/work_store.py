@@ -1,18 +1,17 @@
 """Jobs in a database: what workers do with them. Every write is by a claim, and does nothing once that has ended."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from bigzip.database.schema import job_bundles, job_pieces, job_sections, jobs
-from bigzip.errors import BigZipError
 from bigzip.jobs.assembly import PlannedBundle
 from bigzip.jobs.claims import Asker, claim_work, due_work
 from bigzip.jobs.clock import now
 from bigzip.jobs.cutting import BundleKind
+from bigzip.jobs.fenced import FencedStore, LeaseLost, claimed, held
 from bigzip.jobs.neighbours import (
     bundle_before,
     can_extend,
@@ -45,7 +44,7 @@ from bigzip.jobs.rows import (
     problem_text,
 )
 from bigzip.jobs.states import JobState
-from bigzip.jobs.store import JobStore, ends
+from bigzip.jobs.store import ends
 from bigzip.sinks.parts import StoredPart
 
 _BUNDLES_AT_ONCE: Final = 500
@@ -54,14 +53,7 @@ _PROGRESS_SECONDS: Final = 1.0
 """Between two events that tell how far a job has come."""
 
 
-class LeaseLost(BigZipError):
-    """What was claimed is somebody else's by now, or is not wanted any more."""
-
-    def __init__(self) -> None:
-        super().__init__("the lease has ended, or the job was cancelled")
-
-
-class WorkStore(JobStore):
+class WorkStore(FencedStore):
     """The jobs in a database, for workers; for any number of threads and processes."""
 
     def claim(self, worker: str, lease_seconds: float, *, after: Claim | None = None) -> Work | None:
@@ -87,7 +79,7 @@ class WorkStore(JobStore):
             values = {"lease_until": now() + lease_seconds}
             # Each by itself: two bundles locked at a time could be those that another merges, the other way round.
             with self._engine.begin() as connection:
-                if not connection.execute(update(table).where(_held(claim)).values(values)).rowcount:
+                if not connection.execute(update(table).where(held(claim)).values(values)).rowcount:
                     lost.add(claim)
         return lost
 
@@ -200,7 +192,7 @@ class WorkStore(JobStore):
         with self._engine.begin() as connection:
             self._lock(connection, claim.job_id)
             changed = connection.execute(
-                update(job_bundles).where(_held(claim)).values(values).returning(bundles.data_bytes)
+                update(job_bundles).where(held(claim)).values(values).returning(bundles.data_bytes)
             ).one_or_none()
             if changed is None:
                 raise LeaseLost
@@ -277,7 +269,7 @@ class WorkStore(JobStore):
             values |= {"attempts": table.c.attempts - 1, "not_before": 0.0}
         with self._engine.begin() as connection:
             self._lock(connection, claim.job_id)
-            if not connection.execute(update(table).where(_held(claim)).values(values)).rowcount:
+            if not connection.execute(update(table).where(held(claim)).values(values)).rowcount:
                 raise LeaseLost
             if problem is not None:
                 self._set(connection, claim.job_id, {"problem": problem_text(problem)})
@@ -286,7 +278,7 @@ class WorkStore(JobStore):
         """End a lease of what is not wanted any more, so that nobody waits for its end."""
         table = jobs if claim.bundle is None else job_bundles
         with self._engine.begin() as connection:
-            connection.execute(update(table).where(_claimed(claim)).values(lease_until=None))
+            connection.execute(update(table).where(claimed(claim)).values(lease_until=None))
 
     def fail(self, claim: Claim, problem: Problem, *, from_start: bool = False) -> None:
         """End a job that cannot go on before something is put right.
@@ -421,35 +413,10 @@ class WorkStore(JobStore):
         with self._fenced(claim) as (connection, _):
             connection.execute(update(job_sections).where(of_section).values(values))
 
-    def _set(self, connection: Connection, identity: str, values: dict[str, Any]) -> None:
-        connection.execute(update(jobs).where(jobs.c.id == identity).values(values))
-
-    def _lock(self, connection: Connection, identity: str) -> Row[Any]:
-        """The job's row; nobody else changes it or its bundles until the transaction ends."""
-        query = select(jobs).where(jobs.c.id == identity).with_for_update()
-        row = connection.execute(query).one_or_none()
-        if row is None:
-            raise LeaseLost
-        return row
-
-    def _is_held(self, connection: Connection, claim: Claim) -> bool:
-        table = jobs if claim.bundle is None else job_bundles
-        query = select(func.count()).select_from(table).where(_held(claim))
-        return bool(connection.execute(query).scalar_one())
-
-    @contextmanager
-    def _fenced(self, claim: Claim) -> "Iterator[tuple[Connection, Row[Any]]]":
-        """A transaction of whoever has a claim on a job."""
-        with self._engine.begin() as connection:
-            job = self._lock(connection, claim.job_id)
-            if not self._is_held(connection, claim):
-                raise LeaseLost
-            yield connection, job
-
     def _pair(self, connection: Connection, claim: Claim) -> tuple[Row[Any], Row[Any] | None]:
         """The bundle that is claimed, and the one behind it."""
         bundles = job_bundles.c
-        query = select(job_bundles).where(_held(claim))
+        query = select(job_bundles).where(held(claim))
         this = connection.execute(query).one_or_none()
         if this is None:
             raise LeaseLost
@@ -460,27 +427,6 @@ class WorkStore(JobStore):
             .limit(1)
         )
         return this, connection.execute(query).one_or_none()
-
-
-def _claimed(claim: Claim) -> ColumnElement[bool]:
-    """The condition for what was claimed, whether or not it is still wanted."""
-    if claim.bundle is None:
-        of_job: ColumnElement[bool] = (jobs.c.id == claim.job_id) & (jobs.c.token == claim.token)
-        return of_job
-    bundles = job_bundles.c
-    of_bundle = (bundles.job_id == claim.job_id) & (bundles.number == claim.bundle)
-    condition: ColumnElement[bool] = of_bundle & (bundles.token == claim.token) & (bundles.state == RUNNING)
-    return condition
-
-
-def _held(claim: Claim) -> ColumnElement[bool]:
-    """The condition for what is claimed and still wanted."""
-    wanted = (jobs.c.run == claim.run) & (jobs.c.state == claim.state)
-    if claim.bundle is None:
-        return _claimed(claim) & wanted
-    is_wanted: ColumnElement[bool] = select(jobs.c.id).where(jobs.c.id == claim.job_id, wanted).exists()
-    condition: ColumnElement[bool] = _claimed(claim) & is_wanted
-    return condition
 
 
 def _bundle_row(identity: str, number: int, bundle: PlannedBundle) -> dict[str, Any]:

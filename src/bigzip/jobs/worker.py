@@ -20,12 +20,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from bigzip.archive import Archive
 from bigzip.errors import BigZipError, OutputError, PlanRefused, SourceReadError, UploadGone, printable
 from bigzip.jobs.building import BundleBuilder, Site
+from bigzip.jobs.fenced import LeaseLost
 from bigzip.jobs.finishing import Finisher
 from bigzip.jobs.leases import Lease, Leases, Stopped
 from bigzip.jobs.records import BuildWork, CleanupWork, FinishWork, Job, Problem, SurveyWork, Work
 from bigzip.jobs.surveying import survey
 from bigzip.jobs.verifying import ArchiveUnsound
-from bigzip.jobs.work_store import LeaseLost, WorkStore
+from bigzip.jobs.work_store import WorkStore
 from bigzip.planned import Plan
 from bigzip.sinks.parts import PartStore, Upload
 from bigzip.sources.connections import Connections
