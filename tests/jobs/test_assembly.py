@@ -29,6 +29,7 @@ S3 = Capabilities(
     conditional_complete=True,
     presign=True,
     in_place=False,
+    apart=True,
 )
 
 

@@ -52,6 +52,7 @@ class DirectoryPartStore:
         conditional_complete=True,
         presign=False,
         in_place=True,
+        apart=True,
     )
 
     def __init__(self, directory: str) -> None:

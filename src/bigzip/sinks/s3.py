@@ -5,17 +5,14 @@ CRC-32s go with every part and with the whole, computed here, so the store refus
 
 import base64
 import binascii
-import io
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bigzip.errors import (
-    InputError,
     OutputError,
     OutputExists,
     PartsLost,
@@ -25,7 +22,17 @@ from bigzip.errors import (
     UploadGone,
     printable,
 )
-from bigzip.sinks.parts import Capabilities, CopySource, PartThere, StoredObject, StoredPart, Upload, check_key
+from bigzip.sinks.chunks import Chunks
+from bigzip.sinks.parts import (
+    Capabilities,
+    CopySource,
+    PartThere,
+    StoredObject,
+    StoredPart,
+    Upload,
+    check_key,
+    configured,
+)
 from bigzip.sources.connections import Connections
 from bigzip.sources.url import without_urls
 
@@ -42,6 +49,7 @@ AWS: Final = Capabilities(
     conditional_complete=True,
     presign=True,
     in_place=False,
+    apart=True,
 )
 """Of S3 itself, and of most that speak as it does; `capabilities` of a store's configuration says what is not so."""
 
@@ -73,7 +81,7 @@ class S3PartStore:
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._client = connections.s3(bucket).writing_client(_CONNECTIONS)
-        self.capabilities = _configured(f"s3://{bucket}", connections.capabilities(f"s3://{bucket}"))
+        self.capabilities = configured(f"s3://{bucket}", AWS, connections.capabilities(f"s3://{bucket}"))
 
     def holds(self, root: str) -> bool:
         return root == f"s3://{self._bucket}" or root.startswith(f"s3://{self._bucket}/")
@@ -98,7 +106,7 @@ class S3PartStore:
             answer = self._client.upload_part(
                 **self._upload(upload),
                 PartNumber=number,
-                Body=_Chunks(data),
+                Body=Chunks(data),
                 ContentLength=size,
                 ChecksumCRC32=_encoded(crc32),
             )
@@ -293,56 +301,6 @@ class _Refused(OutputError):
     def __init__(self, message: str, code: str) -> None:
         self.code = code
         super().__init__(message)
-
-
-class _Chunks(io.RawIOBase):
-    """Chunks as a file, which boto3 can send again from its start."""
-
-    def __init__(self, chunks: Sequence[bytes]) -> None:
-        self._chunks = chunks
-        self._ends: list[int] = []
-        end = 0
-        for chunk in chunks:
-            end += len(chunk)
-            self._ends.append(end)
-        self._position = 0
-        self._index = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._ends[-1] if self._ends else 0}
-        self._position = base[whence] + offset
-        self._index = next((i for i, end in enumerate(self._ends) if end > self._position), len(self._ends))
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer)
-        filled = 0
-        while filled < len(view) and self._index < len(self._chunks):
-            chunk = self._chunks[self._index]
-            start = self._position - (self._ends[self._index] - len(chunk))
-            count = min(len(chunk) - start, len(view) - filled)
-            view[filled : filled + count] = memoryview(chunk)[start : start + count]
-            filled, self._position = filled + count, self._position + count
-            if self._position == self._ends[self._index]:
-                self._index += 1
-        return filled
-
-
-def _configured(store: str, settings: Mapping[str, Any]) -> Capabilities:
-    kinds = {field.name: field.type for field in fields(Capabilities)}
-    for name, value in settings.items():
-        if name not in kinds or isinstance(value, bool) is not (kinds[name] in (bool, "bool")):
-            raise InputError(f"{store}: the capability {printable(name)} is not known, or has a value of another kind")
-    return replace(AWS, **settings)
 
 
 def _quoted(etag: str) -> str:
