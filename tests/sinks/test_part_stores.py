@@ -11,13 +11,11 @@ import pytest
 
 from bigzip.errors import InputError, OutputError, PartsLost
 from bigzip.sinks import directory
-from bigzip.sinks.azure import AzurePartStore
 from bigzip.sinks.directory import DirectoryPartStore
 from bigzip.sinks.parts import PartStore, open_part_store
 from bigzip.sinks.s3 import S3PartStore
 from bigzip.sources.connections import Connections
 from bigzip.testing.part_stores import PartStoreTests, put
-from tests.sources.azurite import Azurite, azurite
 from tests.sources.seaweed import Seaweed, seaweed
 
 
@@ -25,19 +23,6 @@ from tests.sources.seaweed import Seaweed, seaweed
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
     with seaweed(tmp_path_factory.mktemp("seaweed")) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def blobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
-    with azurite(tmp_path_factory.mktemp("azurite")) as server:
-        yield server
-
-
-def azure_store(blobs: Azurite, prefix: str = "", **settings: object) -> AzurePartStore:
-    """A new container."""
-    name = f"parts-{uuid4().hex[:12]}"
-    blobs.create_container(name)
-    return AzurePartStore(Connections(stores={f"az://{name}": blobs.config | settings}), name, prefix)
 
 
 def bucket(s3: Seaweed, **settings: object) -> tuple[str, Connections]:
@@ -58,12 +43,6 @@ class TestS3(PartStoreTests):
     def store(self, s3: Seaweed) -> PartStore:
         name, connections = bucket(s3)
         return open_part_store(f"s3://{name}/some/prefix", connections)
-
-
-class TestAzure(PartStoreTests):
-    @pytest.fixture
-    def store(self, blobs: Azurite) -> PartStore:
-        return azure_store(blobs, "some/prefix")
 
 
 def test_link_into_the_store_is_good_for_anyone(s3: Seaweed) -> None:

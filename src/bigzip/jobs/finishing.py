@@ -113,7 +113,10 @@ class Finisher:
         if not work.job.is_completing:
             return None
         found = self._site.store.find(self._site.upload.key)
-        return found if found is not None and found.job == work.job.id else None
+        if found is None or found.job != work.job.id:
+            return None
+        self._site.store.abort(self._site.upload)  # what that worker did not come to tidy up
+        return found
 
     def _reopened(self, made: list[Bundle]) -> Reopened | None:
         """The bundles that the store does not have any more, or that were made for another place."""

@@ -6,7 +6,7 @@ beside the one that is to be, which says which job writes it, and its id is in t
     DIRECTORY/.bigzip-HASH-ID.upload     while KEY is written; HASH is of KEY
     ID-NUMBER-CRC32                      the id of a block, of the same length for all, as Azure has it
 
-Lists of blocks, and Put Blob, drop the blocks of a blob that they do not name. So one of two uploads of a key loses its
+A list of blocks drops the blocks of its blob that it does not name. So one of two uploads of a key loses its
 parts when the other is completed, and has to put them again.
 """
 
@@ -257,7 +257,9 @@ class AzurePartStore:
         if not self._blocks(key) or self.abandoned(key) or self._properties(key) is not None:
             return
         with self._errors(key, "drop the parts"), suppress(ResourceExistsError, ResourceModifiedError):
-            self._blob(self._name(key)).upload_blob(b"", metadata={_NOTHING: "1"}, overwrite=False)
+            self._blob(self._name(key)).commit_block_list(
+                [], metadata={_NOTHING: "1"}, match_condition=MatchConditions.IfMissing
+            )
         self._properties(key)
 
     def _properties(self, key: str) -> Any | None:

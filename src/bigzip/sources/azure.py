@@ -3,6 +3,8 @@
 obstore puts whole blobs alone; archives are put in blocks, which Microsoft's own library does.
 """
 
+import base64
+import binascii
 import os
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -125,6 +127,10 @@ def _plain(name: str) -> str:
 
 def _credential(account: str, settings: Mapping[str, str]) -> Any:
     if key := settings.get("account_key"):
+        try:
+            base64.b64decode(key, validate=True)
+        except binascii.Error as error:
+            raise ValueError("the account_key is not base64") from error
         return {"account_name": account, "account_key": key}
     if signature := settings.get("sas_key"):
         if not parse_qsl(signature.removeprefix("?")):
