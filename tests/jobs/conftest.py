@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from bigzip.database.engine import open_database
 from tests.database.postgresql import PostgreSQL, running_postgresql
 from tests.sources.azurite import Azurite, azurite
+from tests.sources.gcs_server import GcsServer
 from tests.sources.seaweed import Seaweed, seaweed
 
 from .sites import Site
@@ -77,7 +78,16 @@ def azure_site(blobs: Azurite, tmp_path: Path) -> Iterator[Site]:
     site.close()
 
 
-@pytest.fixture(params=["directory", "s3", "azure"])
+@pytest.fixture
+def gcs_site(tmp_path: Path) -> Iterator[Site]:
+    with GcsServer().running() as server:
+        stores = {"gs://bucket": server.config}
+        site = Site(tmp_path, str(tmp_path / "state" / "service.sqlite"), "gs://bucket/built", stores)
+        yield site
+        site.close()
+
+
+@pytest.fixture(params=["directory", "s3", "azure", "gcs"])
 def site(request: pytest.FixtureRequest) -> Site:
     found: Site = request.getfixturevalue(f"{request.param}_site")
     return found

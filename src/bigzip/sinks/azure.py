@@ -53,6 +53,7 @@ AZURE: Final = Capabilities(
     part_copy=False,
     copy_min_source=0,
     copy_crc32=False,
+    part_crc32=False,
     full_object_crc32=False,
     conditional_complete=True,
     presign=True,

@@ -33,6 +33,8 @@ class Capabilities:
     """A range is copied only of objects that are larger than this."""
     copy_crc32: bool
     """It tells the CRC-32 of what it has copied."""
+    part_crc32: bool
+    """It compares the CRC-32 of each part that is put; else a store that is another machine is told its MD5."""
     full_object_crc32: bool
     """It compares the CRC-32 of the whole at the end."""
     conditional_complete: bool
@@ -245,5 +247,12 @@ def open_part_store(place: str, connections: "Connections") -> PartStore:
                 raise InputError(f"{place}: to build archives in Azure Blob Storage, install bigzip[azure]") from error
 
             return AzurePartStore(connections, bucket, prefix)
+        case "gs":
+            try:
+                from bigzip.sinks.gcs import GcsPartStore
+            except ModuleNotFoundError as error:
+                raise InputError(f"{place}: to build archives in Google Cloud Storage, install bigzip[gcs]") from error
+
+            return GcsPartStore(connections, bucket, prefix)
         case _:
-            raise InputError(f"{place}: archives can be built in directories, s3:// and az://")
+            raise InputError(f"{place}: archives can be built in directories, s3://, gs:// and az://")

@@ -11,6 +11,7 @@ from bigzip.sources.url import STORE_SCHEMES
 
 if TYPE_CHECKING:
     from bigzip.sources.azure import AzureContainer
+    from bigzip.sources.gcs import Gcs
     from bigzip.sources.http import HttpClient, HttpHost
     from bigzip.sources.object_store import Bucket, ObjectRoot
     from bigzip.sources.s3 import S3
@@ -121,6 +122,17 @@ class Connections:
 
         config = self._config(f"az://{container}")
         return azure_container(container, config, proxy=self._proxy, timeout=self._timeout, connections=connections)
+
+    def gcs(self, bucket: str, connections: int) -> "Gcs":
+        """A bucket of Google Cloud Storage, to be written to by that many connections.
+
+        Raises:
+            InputError: it is not among the stores, or its settings cannot be used.
+        """
+        from bigzip.sources.gcs import Gcs
+
+        config = self._config(f"gs://{bucket}")
+        return Gcs(bucket, config, proxy=self._proxy, timeout=self._timeout, connections=connections)
 
     def _config(self, store: str) -> Mapping[str, Any]:
         """What is configured for a store such as `s3://photos`."""
