@@ -180,13 +180,8 @@ class _Handler(BaseHTTPRequestHandler):
         email, _, scope = shown["X-Goog-Credential"].partition("/")
         begun = shown["X-Goog-Date"]
         signature = bytes.fromhex(self._query["X-Goog-Signature"])
-        # Google has no ports, and obstore signs none.
-        hosts = self.headers["host"], self.headers["host"].partition(":")[0]
-        requests = [f"{self.command}\n{path}\n{canonical}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD" for host in hosts]
-        signed = [
-            f"GOOG4-RSA-SHA256\n{begun}\n{scope}\n{sha256(request.encode()).hexdigest()}".encode()
-            for request in requests
-        ]
+        request = f"{self.command}\n{path}\n{canonical}\nhost:{self.headers['host']}\n\nhost\nUNSIGNED-PAYLOAD"
+        signed = f"GOOG4-RSA-SHA256\n{begun}\n{scope}\n{sha256(request.encode()).hexdigest()}"
         is_right = (
             shown["X-Goog-Algorithm"] == "GOOG4-RSA-SHA256"
             and shown["X-Goog-SignedHeaders"] == "host"
@@ -194,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
             and scope == f"{begun[:8]}/auto/storage/goog4_request"
             and int(shown["X-Goog-Expires"]) <= 604_800
         )
-        if not is_right or not any(self.owner.is_signed(one, signature) for one in signed):
+        if not is_right or not self.owner.is_signed(signed.encode(), signature):
             raise Refused(403, "SignatureDoesNotMatch")
 
     def _act(self) -> None:

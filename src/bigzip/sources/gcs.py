@@ -90,16 +90,17 @@ class Gcs:
         """Whether links can be made."""
         return isinstance(self._credentials, service_account.Credentials)
 
-    def link(self, key: str, seconds: int, query: Mapping[str, str]) -> str:
+    def link(self, key: str, seconds: int, query: Mapping[str, str], *, begin: datetime | None = None) -> str:
         """A link to an object for GET, as V4 signatures have it (Cloud Storage, "V4 signing process").
 
         Args:
             key: of the object.
             seconds: how long it is good for; 7 days at most.
             query: more parameters.
+            begin: from when on; by default from now on.
         """
         assert isinstance(self._credentials, service_account.Credentials), "asked only where links can be made"
-        now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        now = (begin or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
         scope = f"{now[:8]}/auto/storage/goog4_request"
         host = urlsplit(self._url).netloc
         path = f"{urlsplit(self._url).path}/{self._bucket}/{quote(key, safe=_UNESCAPED)}"
