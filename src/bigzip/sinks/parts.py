@@ -243,16 +243,16 @@ def open_part_store(place: str, connections: "Connections") -> PartStore:
         case "az":
             try:
                 from bigzip.sinks.azure import AzurePartStore
+
+                return AzurePartStore(connections, bucket, prefix)
             except ModuleNotFoundError as error:
                 raise InputError(f"{place}: to build archives in Azure Blob Storage, install bigzip[azure]") from error
-
-            return AzurePartStore(connections, bucket, prefix)
         case "gs":
             try:
                 from bigzip.sinks.gcs import GcsPartStore
+
+                return GcsPartStore(connections, bucket, prefix)
             except ModuleNotFoundError as error:
                 raise InputError(f"{place}: to build archives in Google Cloud Storage, install bigzip[gcs]") from error
-
-            return GcsPartStore(connections, bucket, prefix)
         case _:
             raise InputError(f"{place}: archives can be built in directories, s3://, gs:// and az://")
