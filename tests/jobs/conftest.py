@@ -1,4 +1,4 @@
-"""The places where jobs are built: a directory, and a bucket of a real server; and both kinds of database."""
+"""The places where jobs are built: a directory, and buckets of servers; and both kinds of database."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +10,8 @@ from sqlalchemy import Engine
 
 from bigzip.database.engine import open_database
 from tests.database.postgresql import PostgreSQL, running_postgresql
+from tests.sources.azurite import Azurite, azurite
+from tests.sources.gcs_server import GcsServer
 from tests.sources.seaweed import Seaweed, seaweed
 
 from .sites import Site
@@ -18,6 +20,12 @@ from .sites import Site
 @pytest.fixture(scope="package")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
     with seaweed(tmp_path_factory.mktemp("seaweed")) as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def blobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    with azurite(tmp_path_factory.mktemp("azurite")) as server:
         yield server
 
 
@@ -60,7 +68,26 @@ def s3_site(s3: Seaweed, tmp_path: Path) -> Iterator[Site]:
     site.close()
 
 
-@pytest.fixture(params=["directory", "s3"])
+@pytest.fixture
+def azure_site(blobs: Azurite, tmp_path: Path) -> Iterator[Site]:
+    container = f"jobs-{uuid4().hex[:12]}"
+    blobs.create_container(container)
+    stores = {f"az://{container}": blobs.config}
+    site = Site(tmp_path, str(tmp_path / "state" / "service.sqlite"), f"az://{container}/built", stores)
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def gcs_site(tmp_path: Path) -> Iterator[Site]:
+    with GcsServer().running() as server:
+        stores = {"gs://bucket": server.config}
+        site = Site(tmp_path, str(tmp_path / "state" / "service.sqlite"), "gs://bucket/built", stores)
+        yield site
+        site.close()
+
+
+@pytest.fixture(params=["directory", "s3", "azure", "gcs"])
 def site(request: pytest.FixtureRequest) -> Site:
     found: Site = request.getfixturevalue(f"{request.param}_site")
     return found

@@ -28,10 +28,12 @@ S3 = Capabilities(
     part_copy=True,
     copy_min_source=5_000_000,
     copy_crc32=True,
+    part_crc32=True,
     full_object_crc32=True,
     conditional_complete=True,
     presign=True,
     in_place=False,
+    apart=True,
 )
 
 

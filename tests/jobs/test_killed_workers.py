@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bigzip.errors import OutputError
 from bigzip.jobs.records import Job
 from bigzip.jobs.states import JobState, is_final
+from bigzip.sinks.azure import AzurePartStore
+from bigzip.sinks.parts import Upload
 
 from .sites import Site, digest_of, kill
 from .trees import archive_of, mixed
@@ -80,6 +83,24 @@ def test_worker_killed_at_a_boundary(site: Site, tree: Path, expected: str, mome
     with site.process(2):
         job = site.wait(job)
     check_built(site, job, expected)
+
+
+def test_what_was_left_beside_a_completed_archive_is_tidied(
+    azure_site: Site, tree: Path, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tidy, failures = AzurePartStore._remove_marker, [OutputError("cut off"), OutputError("cut off")]
+
+    def fail_first(store: AzurePartStore, upload: Upload) -> None:
+        if failures:
+            raise failures.pop()
+        tidy(store, upload)
+
+    monkeypatch.setattr(AzurePartStore, "_remove_marker", fail_first)
+    job = azure_site.create(archive_of(tree))
+    while not is_final(azure_site.job(job).state):
+        azure_site.worker().run(until_idle=True)
+    assert failures == []
+    check_built(azure_site, azure_site.job(job), expected)
 
 
 def test_two_workers_share_a_job(site: Site, tree: Path, expected: str) -> None:

@@ -120,7 +120,10 @@ class Finisher:
         if not work.job.is_completing:
             return None
         found = self._site.store.find(self._site.upload.key)
-        return found if found is not None and found.job == work.job.id else None
+        if found is None or found.job != work.job.id:
+            return None
+        self._site.store.abort(self._site.upload)  # what that worker did not come to tidy up
+        return found
 
     def _parts(self, made: "_Made", joiner: Joiner) -> list[StoredPart]:
         """The parts of the archive itself, but for the tail's."""

@@ -12,7 +12,7 @@ class Places:
     """Opens each place once; for any number of threads.
 
     Args:
-        default: where archives are built: a directory's path, or `s3://bucket/prefix`.
+        default: where archives are built: a directory's path, or a prefix of an object store, as `s3://bucket/prefix`.
         connections: what object stores are reached with.
     """
 

@@ -37,7 +37,7 @@ class Jobs:
     """How jobs are built."""
 
     place: str = field(default_factory=lambda: default_place(default_database()))
-    """Where: a directory, or `s3://bucket/prefix`."""
+    """Where: a directory, or a prefix of an object store: `s3://bucket/prefix`, `gs://…`, `az://container/prefix`."""
     slots: int = 0
     """How much the service itself builds at a time; 0 leaves all to others."""
     lease_seconds: float = 60.0

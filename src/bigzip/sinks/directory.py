@@ -48,10 +48,12 @@ class DirectoryPartStore:
         part_copy=False,
         copy_min_source=0,
         copy_crc32=False,
+        part_crc32=False,
         full_object_crc32=False,
         conditional_complete=True,
         presign=False,
         in_place=True,
+        apart=True,
     )
 
     def __init__(self, directory: str) -> None:

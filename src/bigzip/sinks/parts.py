@@ -3,12 +3,11 @@
 A store says what it can do by its `Capabilities`; whoever writes to it asks those, and not which store it is.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from bigzip.errors import InputError, printable
-from bigzip.sources.url import is_in_store
 
 if TYPE_CHECKING:
     from bigzip.sources.connections import Connections
@@ -34,6 +33,8 @@ class Capabilities:
     """A range is copied only of objects that are larger than this."""
     copy_crc32: bool
     """It tells the CRC-32 of what it has copied."""
+    part_crc32: bool
+    """It compares the CRC-32 of each part that is put; else a store that is another machine is told its MD5."""
     full_object_crc32: bool
     """It compares the CRC-32 of the whole at the end."""
     conditional_complete: bool
@@ -42,6 +43,8 @@ class Capabilities:
     """It makes links that anyone can use for some time."""
     in_place: bool
     """What is known of a part's offset is of use to it."""
+    apart: bool
+    """Several uploads of one key are in nobody's way. Else the parts of all are lost when one of them is completed."""
 
 
 class Upload(NamedTuple):
@@ -192,6 +195,19 @@ class PartStore(Protocol):
         ...
 
 
+def configured(store: str, usual: Capabilities, settings: Mapping[str, Any]) -> Capabilities:
+    """What a store can do, where its configuration says that some of it is not as usual.
+
+    Raises:
+        InputError: a setting is not known, or has a value of another kind.
+    """
+    kinds = {field.name: field.type for field in fields(Capabilities)}
+    for name, value in settings.items():
+        if name not in kinds or isinstance(value, bool) is not (kinds[name] in (bool, "bool")):
+            raise InputError(f"{store}: the capability {printable(name)} is not known, or has a value of another kind")
+    return replace(usual, **settings)
+
+
 def check_key(key: str) -> None:
     """Refuse keys that not every store can have.
 
@@ -207,22 +223,36 @@ def check_key(key: str) -> None:
 
 
 def open_part_store(place: str, connections: "Connections") -> PartStore:
-    """The store at a place: a directory's path, or `s3://bucket/prefix`.
+    """The store at a place: a directory's path, or a prefix such as `s3://bucket/prefix` of an object store.
 
     Raises:
-        InputError: it cannot be used.
+        InputError: it cannot be used, or what it needs is not installed.
         OutputError: the directory cannot be made.
     """
-    if is_in_store(place):
-        scheme, _, rest = place.partition("://")
-        if scheme != "s3":
-            raise InputError(f"{place}: archives can be built in s3:// and in directories")
-        from bigzip.sinks.s3 import S3PartStore
+    scheme, separator, rest = place.partition("://")
+    bucket, _, prefix = rest.partition("/")
+    match scheme if separator else "":
+        case "":
+            from bigzip.sinks.directory import DirectoryPartStore
 
-        bucket, _, prefix = rest.partition("/")
-        return S3PartStore(connections, bucket, prefix)
-    if "://" in place:
-        raise InputError(f"{place}: archives can be built in s3:// and in directories")
-    from bigzip.sinks.directory import DirectoryPartStore
+            return DirectoryPartStore(place)
+        case "s3":
+            from bigzip.sinks.s3 import S3PartStore
 
-    return DirectoryPartStore(place)
+            return S3PartStore(connections, bucket, prefix)
+        case "az":
+            try:
+                from bigzip.sinks.azure import AzurePartStore
+
+                return AzurePartStore(connections, bucket, prefix)
+            except ModuleNotFoundError as error:
+                raise InputError(f"{place}: to build archives in Azure Blob Storage, install bigzip[azure]") from error
+        case "gs":
+            try:
+                from bigzip.sinks.gcs import GcsPartStore
+
+                return GcsPartStore(connections, bucket, prefix)
+            except ModuleNotFoundError as error:
+                raise InputError(f"{place}: to build archives in Google Cloud Storage, install bigzip[gcs]") from error
+        case _:
+            raise InputError(f"{place}: archives can be built in directories, s3://, gs:// and az://")

@@ -5,17 +5,15 @@ CRC-32s go with every part and with the whole, computed here, so the store refus
 
 import base64
 import binascii
-import io
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from hashlib import md5
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bigzip.errors import (
-    InputError,
     OutputError,
     OutputExists,
     PartsLost,
@@ -25,7 +23,17 @@ from bigzip.errors import (
     UploadGone,
     printable,
 )
-from bigzip.sinks.parts import Capabilities, CopySource, PartThere, StoredObject, StoredPart, Upload, check_key
+from bigzip.sinks.chunks import Chunks
+from bigzip.sinks.parts import (
+    Capabilities,
+    CopySource,
+    PartThere,
+    StoredObject,
+    StoredPart,
+    Upload,
+    check_key,
+    configured,
+)
 from bigzip.sources.connections import Connections
 from bigzip.sources.url import without_urls
 
@@ -38,16 +46,18 @@ AWS: Final = Capabilities(
     part_copy=True,
     copy_min_source=5 * _MIB,
     copy_crc32=True,
+    part_crc32=True,
     full_object_crc32=True,
     conditional_complete=True,
     presign=True,
     in_place=False,
+    apart=True,
 )
 """Of S3 itself, and of most that speak as it does; `capabilities` of a store's configuration says what is not so."""
 
 _CONNECTIONS: Final = 64
 _JOB: Final = "bigzip-job"
-_MAX_LINK_SECONDS: Final = 7 * 86_400
+MAX_LINK_SECONDS: Final = 7 * 86_400
 _ABORTS: Final = 20
 _ABORT_SECONDS: Final = 0.5
 _GONE: Final = ("NoSuchUpload",)
@@ -70,16 +80,23 @@ class S3PartStore:
     """
 
     def __init__(self, connections: Connections, bucket: str, prefix: str = "") -> None:
-        self._bucket = bucket
+        place = f"s3://{bucket}"
+        client = connections.s3(bucket).writing_client(_CONNECTIONS)
+        self._hold(place, prefix, client, completing=client)
+        self.capabilities = configured(place, AWS, connections.capabilities(place))
+
+    def _hold(self, place: str, prefix: str, client: Any, *, completing: Any) -> None:
+        self._place = place
+        self._bucket = place.partition("://")[2]
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        self._client = connections.s3(bucket).writing_client(_CONNECTIONS)
-        self.capabilities = _configured(f"s3://{bucket}", connections.capabilities(f"s3://{bucket}"))
+        self._client = client
+        self._completing_client = completing
 
     def holds(self, root: str) -> bool:
-        return root == f"s3://{self._bucket}" or root.startswith(f"s3://{self._bucket}/")
+        return root == self._place or root.startswith(f"{self._place}/")
 
     def begin(self, key: str, *, job: str) -> Upload:
-        checksums = {"ChecksumAlgorithm": "CRC32"}
+        checksums = {"ChecksumAlgorithm": "CRC32"} if self.capabilities.part_crc32 else {}
         if self.capabilities.full_object_crc32:
             checksums["ChecksumType"] = "FULL_OBJECT"
         with self._errors(key, "begin an upload"):
@@ -94,13 +111,14 @@ class S3PartStore:
 
     def put(self, upload: Upload, number: int, data: Sequence[bytes], *, crc32: int, offset: int | None) -> StoredPart:
         size = sum(map(len, data))
+        checksum = {"ChecksumCRC32": _encoded(crc32)} if self.capabilities.part_crc32 else {"ContentMD5": _md5(data)}
         with self._errors(upload.key, f"put part {number}"):
             answer = self._client.upload_part(
                 **self._upload(upload),
                 PartNumber=number,
-                Body=_Chunks(data),
+                Body=Chunks(data),
                 ContentLength=size,
-                ChecksumCRC32=_encoded(crc32),
+                **checksum,
             )
         return StoredPart(number=number, size=size, crc32=crc32, etag=_quoted(answer["ETag"]))
 
@@ -145,28 +163,31 @@ class S3PartStore:
 
     def complete(self, upload: Upload, parts: Sequence[StoredPart], *, crc32: int, overwrite: bool) -> StoredObject:
         size = sum(part.size for part in parts)
-        listed = [
-            {"PartNumber": part.number, "ETag": part.etag, "ChecksumCRC32": _encoded(part.crc32)} for part in parts
-        ]
+        listed: list[dict[str, Any]] = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
+        if self.capabilities.part_crc32:
+            for shown, part in zip(listed, parts, strict=True):
+                shown["ChecksumCRC32"] = _encoded(part.crc32)
         options: dict[str, Any] = {"MpuObjectSize": size}
         if self.capabilities.full_object_crc32:
             options |= {"ChecksumCRC32": _encoded(crc32), "ChecksumType": "FULL_OBJECT"}
         if self.capabilities.conditional_complete and not overwrite:
             options["IfNoneMatch"] = "*"
         try:
+            if not self.capabilities.conditional_complete and not overwrite and self.find(upload.key) is not None:
+                self.parts(upload)  # which are gone if the object is of this upload
+                raise self._exists(upload)
             with self._errors(upload.key, "complete the upload"):
-                self._client.complete_multipart_upload(
+                self._completing_client.complete_multipart_upload(
                     **self._upload(upload), MultipartUpload={"Parts": listed}, **options
                 )
-        except (OutputError, OutputExists) as error:
+        except OutputError as error:
             # The answer to a first try may have been lost, and a second one then finds no upload, or the object.
             found = self._own(upload, size, crc32)
             if found is not None:
                 return found
             if isinstance(error, _Refused):
                 if error.code in _CHANGED:
-                    message = f"{self._shown(upload.key)}: is there already; choose another key, or allow overwriting"
-                    raise OutputExists(message) from error
+                    raise self._exists(upload) from error
                 if error.code in _LOST:
                     raise self._lost(upload, parts, error) from error
             raise
@@ -242,7 +263,7 @@ class S3PartStore:
                     "ResponseContentDisposition": disposition,
                     "ResponseContentType": "application/zip",
                 },
-                ExpiresIn=min(seconds, _MAX_LINK_SECONDS),
+                ExpiresIn=min(seconds, MAX_LINK_SECONDS),
             )
         return link
 
@@ -257,7 +278,10 @@ class S3PartStore:
         return {"Bucket": self._bucket, "Key": self._key(upload.key), "UploadId": upload.id}
 
     def _shown(self, key: str) -> str:
-        return printable(f"s3://{self._bucket}/{self._prefix}{key}")
+        return printable(f"{self._place}/{self._prefix}{key}")
+
+    def _exists(self, upload: Upload) -> OutputExists:
+        return OutputExists(f"{self._shown(upload.key)}: is there already; choose another key, or allow overwriting")
 
     def _own(self, upload: Upload, size: int, crc32: int) -> StoredObject | None:
         """The object that an upload made, if it is there."""
@@ -295,59 +319,16 @@ class _Refused(OutputError):
         super().__init__(message)
 
 
-class _Chunks(io.RawIOBase):
-    """Chunks as a file, which boto3 can send again from its start."""
-
-    def __init__(self, chunks: Sequence[bytes]) -> None:
-        self._chunks = chunks
-        self._ends: list[int] = []
-        end = 0
-        for chunk in chunks:
-            end += len(chunk)
-            self._ends.append(end)
-        self._position = 0
-        self._index = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._ends[-1] if self._ends else 0}
-        self._position = base[whence] + offset
-        self._index = next((i for i, end in enumerate(self._ends) if end > self._position), len(self._ends))
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer)
-        filled = 0
-        while filled < len(view) and self._index < len(self._chunks):
-            chunk = self._chunks[self._index]
-            start = self._position - (self._ends[self._index] - len(chunk))
-            count = min(len(chunk) - start, len(view) - filled)
-            view[filled : filled + count] = memoryview(chunk)[start : start + count]
-            filled, self._position = filled + count, self._position + count
-            if self._position == self._ends[self._index]:
-                self._index += 1
-        return filled
-
-
-def _configured(store: str, settings: Mapping[str, Any]) -> Capabilities:
-    kinds = {field.name: field.type for field in fields(Capabilities)}
-    for name, value in settings.items():
-        if name not in kinds or isinstance(value, bool) is not (kinds[name] in (bool, "bool")):
-            raise InputError(f"{store}: the capability {printable(name)} is not known, or has a value of another kind")
-    return replace(AWS, **settings)
-
-
 def _quoted(etag: str) -> str:
     """An entity tag in quotes, which some stores leave out in some answers."""
     return etag if etag.startswith('"') else f'"{etag}"'
+
+
+def _md5(data: Sequence[bytes]) -> str:
+    digest = md5(usedforsecurity=False)
+    for chunk in data:
+        digest.update(chunk)
+    return base64.b64encode(digest.digest()).decode("ascii")
 
 
 def _encoded(crc32: int) -> str:

@@ -10,6 +10,8 @@ from bigzip.sources.retry import RetryPolicy
 from bigzip.sources.url import STORE_SCHEMES
 
 if TYPE_CHECKING:
+    from bigzip.sources.azure import AzureContainer
+    from bigzip.sources.gcs import Gcs
     from bigzip.sources.http import HttpClient, HttpHost
     from bigzip.sources.object_store import Bucket, ObjectRoot
     from bigzip.sources.s3 import S3
@@ -109,6 +111,28 @@ class Connections:
         except ModuleNotFoundError as error:
             raise InputError("to write to object stores, install bigzip[s3]") from error
         return S3(bucket, self._config(f"s3://{bucket}", "written to"), proxy=self._proxy, timeout=self._timeout)
+
+    def azure(self, container: str, connections: int) -> "AzureContainer":
+        """A container of Azure Blob Storage, to be written to by that many connections.
+
+        Raises:
+            InputError: it is not among the stores, or its settings cannot be used.
+        """
+        from bigzip.sources.azure import azure_container
+
+        config = self._config(f"az://{container}", "written to")
+        return azure_container(container, config, proxy=self._proxy, timeout=self._timeout, connections=connections)
+
+    def gcs(self, bucket: str, connections: int) -> "Gcs":
+        """A bucket of Google Cloud Storage, to be written to by that many connections.
+
+        Raises:
+            InputError: it is not among the stores, or its settings cannot be used.
+        """
+        from bigzip.sources.gcs import Gcs
+
+        config = self._config(f"gs://{bucket}", "written to")
+        return Gcs(bucket, config, proxy=self._proxy, timeout=self._timeout, connections=connections)
 
     def _config(self, store: str, act: str = "read") -> Mapping[str, Any]:
         """What is configured for a store such as `s3://photos`."""

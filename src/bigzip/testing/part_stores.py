@@ -81,6 +81,11 @@ class PartStoreTests:
         with pytest.raises(OutputExists):
             store.complete(second, [parts[1]], crc32=crc32(b"second"), overwrite=False)
         assert store.find("x.zip") == kept
+        if not store.capabilities.apart:
+            with pytest.raises(PartsLost) as caught:
+                store.complete(second, [parts[1]], crc32=crc32(b"second"), overwrite=True)
+            assert caught.value.numbers == (1,)
+            put(store, second, 1, b"second")
         replaced = store.complete(second, [parts[1]], crc32=crc32(b"second"), overwrite=True)
         assert replaced.job == "job-2"
 
