@@ -36,15 +36,22 @@ def survey(archive: Archive, store: PartStore) -> Surveyed:
         InputError: it is too large for the store.
         SourceError: a sample could not be read.
     """
+    plan = look_up(archive)
+    table = plan.table
+    identity = blake2b(plan.comment, digest_size=16)
+    identity.update(table.identity().encode())
+    assembly = assemble(table, store.capabilities, _Copyable(table, store), plan.comment)
+    return Surveyed(plan, assembly, identity.hexdigest())
+
+
+def look_up(archive: Archive) -> Plan:
+    """Look up the entries of an archive; repeatable. Raises as `survey`."""
     looked_up = archive.resolve().plan(survey="nothing")
     table = _with_settled_methods(looked_up.table)
     _refuse_unknown_sizes(table)
     plan = Plan(table, undecided(len(table)), looked_up.comment)
     plan.skip_missing = looked_up.skip_missing
-    identity = blake2b(plan.comment, digest_size=16)
-    identity.update(table.identity().encode())
-    assembly = assemble(table, store.capabilities, _Copyable(table, store), plan.comment)
-    return Surveyed(plan, assembly, identity.hexdigest())
+    return plan
 
 
 class _Copyable:
