@@ -19,6 +19,7 @@ from bench import (
     entries,
     first_byte,
     http_download,
+    job_workers,
     jobs,
     machine,
     object_store,
@@ -44,6 +45,7 @@ BENCHES: dict[str, Callable[[Settings], Iterator[str]]] = {
     "slow-clients": slow_clients.measure,
     "object-store": object_store.measure,
     "jobs": jobs.measure,
+    "job-workers": job_workers.measure,
     "upload": upload.measure,
 }
 
