@@ -45,6 +45,7 @@ BENCHES: dict[str, Callable[[Settings], Iterator[str]]] = {
     "slow-clients": slow_clients.measure,
     "object-store": object_store.measure,
     "jobs": jobs.measure,
+    "jobs-network": jobs.measure_network,
     "job-workers": job_workers.measure,
     "upload": upload.measure,
 }
