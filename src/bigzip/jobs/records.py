@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from bigzip.jobs.assembly import PlannedBundle
 from bigzip.jobs.states import JobState
-from bigzip.sinks.parts import StoredPart
+from bigzip.sinks.parts import StoredObject, StoredPart
 
 Problem = Mapping[str, Any]
 """What went wrong: `kind`, `detail`, and perhaps `entry`."""
@@ -82,6 +82,14 @@ class Job(NewJob):
     def maker(self) -> str:
         """The id of the job that built the archive, or will."""
         return self.made_by or self.id
+
+    def has_built(self, found: StoredObject | None) -> bool:
+        """Whether what a store has at the job's key is its archive, and not what was put in that place later."""
+        return found is not None and (found.size, found.etag, found.job) == (
+            self.archive_size,
+            self.archive_etag,
+            self.maker,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,10 @@ class Order:
     """Whether all of the archive is read back and checked before the job is done."""
 
 
+class ArchiveGone(InputError):
+    """The archive that a job has built is not there any more."""
+
+
 class JobService:
     """Jobs, for their clients; for any number of threads.
 
@@ -130,6 +134,19 @@ class JobService:
             keep_seconds=order.keep_seconds,
             webhook=None if order.webhook is None else self._checked_webhook(order.owner, order.webhook),
         )
+
+    def check_archive(self, job: Job) -> None:
+        """Look whether the archive of a job that is done is still the one that it has built.
+
+        Raises:
+            ArchiveGone: it was replaced, or deleted.
+            OutputError: the store does not answer.
+        """
+        found = self.places.open(job.place).find(job.key)
+        if found is None:
+            raise ArchiveGone("The archive is not there any more: it was deleted. Begin another job.")
+        if not job.has_built(found):
+            raise ArchiveGone("The archive was replaced: something else was put at its key since. Begin another job.")
 
     def link(self, job: Job) -> str | None:
         """A link to the archive that anyone can use for some time; None where the store makes none.

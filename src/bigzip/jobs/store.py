@@ -16,6 +16,7 @@ from bigzip.errors import InputError, printable
 from bigzip.jobs.records import Before, Bundle, Event, Job, NewJob, Section
 from bigzip.jobs.rows import BUNDLE_COLUMNS, DONE, RUNNING, WAITING, add_event, bundle_of, job_of, section_of
 from bigzip.jobs.states import ACTIVE, JobState, before
+from bigzip.sinks.parts import Upload
 
 _ID_BYTES: Final = 16
 _MICROSECONDS: Final = 1_000_000
@@ -285,6 +286,13 @@ class JobStore:
         others = exists().where(jobs.c.id != job.id, is_same, jobs.c.state == JobState.DONE)
         with self._engine.connect() as connection:  # not of a copy that lags behind
             return bool(connection.execute(select(others)).scalar_one())
+
+    def uploads_of_others(self, job: Job) -> set[Upload]:
+        """The uploads of other jobs to the key of a job."""
+        is_there = (jobs.c.place == job.place) & (jobs.c.key == job.key) & jobs.c.upload_id.is_not(None)
+        query = select(jobs.c.upload_id).where(is_there, jobs.c.id != job.id)
+        with self._engine.connect() as connection:
+            return {Upload(job.key, upload_id) for upload_id in connection.execute(query).scalars()}
 
     def twin(self, job: Job, identity: str) -> Job | None:
         """A job of the same owner that is done, and whose archive would be this job's, to the byte."""

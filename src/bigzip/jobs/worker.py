@@ -212,15 +212,7 @@ class Worker:
     def _reused(self, store: PartStore, work: SurveyWork, identity: str) -> bool:
         """Whether the archive was built before, and is there: then the job is done."""
         twin = self._jobs.twin(work.job, identity)
-        if twin is None:
-            return False
-        found = store.find(twin.key)
-        is_there = found is not None and (found.size, found.etag, found.job) == (
-            twin.archive_size,
-            twin.archive_etag,
-            twin.maker,
-        )
-        return is_there and self._jobs.reuse(work.claim, twin)
+        return twin is not None and twin.has_built(store.find(twin.key)) and self._jobs.reuse(work.claim, twin)
 
     def _finish(self, work: FinishWork, lease: Lease) -> None:
         plan, site = self._plan_and_site(work.job)
@@ -247,11 +239,13 @@ class Worker:
         """Drop all uploads of a job, also those that nobody came to note."""
         known = [(job.key, job.upload_id)]
         known += [(section.key, section.upload_id) for section in self._jobs.sections(job.id)]
+        of_others = self._jobs.uploads_of_others(job)
         for key, upload_id in known:
             if upload_id is not None:
                 store.abort(Upload(key, upload_id))
             for upload in store.abandoned(key):
-                store.abort(upload)
+                if upload not in of_others:
+                    store.abort(upload)
 
     def _plan_and_site(self, job: Job) -> tuple[Plan, Site]:
         assert job.upload_id is not None, "a job that was surveyed has an upload"
