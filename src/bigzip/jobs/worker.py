@@ -182,7 +182,7 @@ class Worker:
             connections=self._settings.connections,
             index=self._settings.index,
         )
-        plan, assembly, identity = survey(archive, store)
+        plan, assembly, identity, _ = survey(archive, store, lease.check)
         lease.check()
         if job.attempts > 1:  # a worker that died may have begun uploads, and not come to say so
             self._abort(store, job)
