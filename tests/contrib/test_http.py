@@ -309,9 +309,10 @@ def test_head_has_the_headers_of_get(length: int | None, request_headers: dict[s
     assert not head.has_body
 
 
-def test_unknown_length_is_refused_in_http_1_0() -> None:
+@pytest.mark.parametrize("version", ["1.0", "1"])
+def test_unknown_length_is_refused_in_http_1_0(version: str) -> None:
     """Its end could not be told from an early one."""
-    answered = answer(UNKNOWN, method="GET", headers={}, http_version="1.0")
+    answered = answer(UNKNOWN, method="GET", headers={}, http_version=version)
     assert answered.status is HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
     assert not answered.has_body
 

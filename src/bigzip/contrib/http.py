@@ -34,7 +34,7 @@ _HEADERS: Final = (
 _REFUSALS: Final = {
     HTTPStatus.PRECONDITION_FAILED: "The archive is not the one that the request is about; it has changed",
     HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: (
-        "The archive's length is not known beforehand, and HTTP/1.0 could not show where it ends; use 1.1"
+        "The archive's length is not known beforehand, and HTTP/1.0 could not show whether it ends too early; use 1.1"
     ),
 }
 
@@ -109,7 +109,7 @@ def answer(representation: Representation, *, method: str, headers: Mapping[str,
         representation: the archive.
         method: "GET" or "HEAD"; what answers another cannot be asked for again, so it has no tag, and is sent whole.
         headers: the request's, by lower-case name.
-        http_version: "1.0", "1.1", "2" or "3".
+        http_version: "1.0", "1.1", "2" or "3"; "1" is 1.0.
 
     Raises:
         UnsatisfiableRange: to be answered with 416 and `unsatisfiable_headers`.
@@ -130,7 +130,7 @@ def answer(representation: Representation, *, method: str, headers: Mapping[str,
     fields.append(("accept-ranges", "bytes" if repeatable else "none"))
     has_body = method != "HEAD"
     if length is None:
-        if http_version == "1.0" and has_body:
+        if http_version in ("1", "1.0") and has_body:
             # An end of the connection would be the only sign of the archive's end, and of a failure alike.
             return Answer(status=HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, headers=[])
         return Answer(status=HTTPStatus.OK, headers=fields, has_body=has_body)
