@@ -23,10 +23,6 @@ class Block:
     """The name of the file that it is."""
     text: str
 
-    @property
-    def first_line(self) -> str:
-        return self.text.partition("\n")[0]
-
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
 

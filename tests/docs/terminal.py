@@ -19,7 +19,7 @@ from .pages import Block
 
 PORTS: Final = ("8000", "8080", "8081")
 """That the documentation has servers listen on: free ones are taken instead."""
-SYSTEM: Final = re.compile(r"(?<![\w.$])/(?=(?:etc|srv|var)/)")
+SYSTEM: Final = re.compile(r"(?<![\w.$])/(?=(?:etc|opt|srv|var)/)")
 """What begins the path of a directory of the system: it is beneath the terminal's own."""
 _SERVER: Final = re.compile(
     r"(?:\w+=\S+ )*(?:bigzip serve|bigzip worker|flask|gunicorn|node|uvicorn)\b(?!.*--check-config)"
@@ -70,8 +70,8 @@ class Terminal:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
 
-    def run(self, block: Block) -> None:
-        """Carry out a block.
+    def run(self, block: Block) -> str:
+        """Carry out a block, and return what commands in it say.
 
         Raises:
             AssertionError: it fails, or says something else than what is shown.
@@ -87,10 +87,9 @@ class Terminal:
             case "python" | "js":
                 assert block.title is not None, f"{block}: the title says which file this is"
             case "sh":
-                self._command(block, text)
+                return self._command(block, text)
             case "console":
-                for command, shown in _session(text):
-                    self._command(block, command, shown)
+                return "".join(self._command(block, *command) for command in _session(text))
             case "toml":
                 (self.directory / "checked.toml").write_text(text)
                 self._command(block, "bigzip serve --check-config --config checked.toml\n")
@@ -98,6 +97,7 @@ class Terminal:
                 self._nginx(block, text)
             case _:
                 raise AssertionError(f"{block}: nobody knows how to run {block.language or 'this'}")
+        return ""
 
     def _interpret(self, block: Block, text: str) -> None:
         process = self._python
@@ -110,14 +110,15 @@ class Terminal:
         raised = json.loads(answer)
         assert not raised, f"{block}:\n{raised}"
 
-    def _command(self, block: Block, text: str, shown: str | None = None) -> None:
+    def _command(self, block: Block, text: str, shown: str | None = None) -> str:
         if _SERVER.match(text):
             self._serve(text)
-            return
+            return ""
         output, status = self._tell(text)
         assert status == 0, f"{block}: status {status}\n{text}{output}\n{self._servers_said()}"
         if shown is not None:
             assert _is_shown(output, shown), f"{block}: {text}says\n{output}"
+        return output
 
     def _serve(self, command: str) -> None:
         """Start a server, and wait until one more of the ports is listened on."""

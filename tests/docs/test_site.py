@@ -73,7 +73,8 @@ def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
         window = Watched(browser, url)
         page = window.open("/")
         page.get_by_label("Search").first.click()
-        page.get_by_placeholder("Search").fill("descriptor signature")
+        expect(page.get_by_text("Type to start searching")).to_be_visible()  # the index is there
+        page.get_by_placeholder("Search").press_sequentially("descriptor signature")
         expect(page.locator(".md-search-result__link").first).to_be_visible()
         page.goto(f"{url}/reference/")
         window.close()
