@@ -1,6 +1,7 @@
 # make serve ROOT=some/directory   serve a directory as ZIPs on this machine
 # make test                        install what the tests need, and run them
 # make check                       formatting, lint, types, imports
+# make docs                        build the documentation's pages into site/
 # make bench, make soak            measurements; proofs that take long
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ PROCESSES ?= 3
 bin := $(VENV)/bin
 pip := $(bin)/pip --disable-pip-version-check --quiet
 
-.PHONY: serve test check format bench soak lock clean
+.PHONY: serve test check format docs bench soak lock clean
 
 serve: $(VENV)/installed-server
 	@$(bin)/bigzip serve --root "$(ROOT)" --port $(PORT)
@@ -32,6 +33,10 @@ format: $(VENV)/installed-check
 	$(bin)/ruff format .
 	$(bin)/ruff check --fix .
 
+# The variable has Material leave out what it says of its successor.
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --strict
+
 # BENCH: names of sections and options, such as BENCH='tree-store --quick'; by default all, in an hour and a half.
 bench: $(VENV)/installed-bench
 	bench/install.sh
@@ -49,7 +54,7 @@ lock:
 	rm -rf $(VENV)-lock
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist site
 
 $(VENV)/installed-%: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(pip) install --constraint constraints.txt --editable '.[$*]'

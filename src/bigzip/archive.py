@@ -171,7 +171,8 @@ class Archive:
                 async iterable of bytes, which is read once; or an object with the `Source` protocol.
             name: the entry's name. By default the last component of a path; "" puts what is in a directory or beneath a
                 prefix at the archive's top. All else needs a name.
-            method, level: instead of the archive's.
+            method: instead of the archive's.
+            level: instead of the archive's.
             modified: a time (naive ones are UTC) or seconds since 1970, instead of the source's.
             mode: Unix permission bits, instead of the source's.
             size: the data's length in bytes, where it is known: it is relied on, and checked.
