@@ -49,6 +49,24 @@ def survey(archive: Archive, store: PartStore, check: Check) -> Surveyed:
         InputError: it is too large for the store.
         SourceError: what must be read of a source could not be.
     """
+    plan, skipped = look_up(archive, store, check)
+    identity = blake2b(plan.comment, digest_size=16)
+    identity.update(plan.table.identity().encode())
+    assembly = assemble(plan.table, store.capabilities, _Copyable(plan.table, store), plan.comment)
+    return Surveyed(plan, assembly, identity.hexdigest(), skipped)
+
+
+class LookedUp(NamedTuple):
+    """What a job is asked for, as it was found."""
+
+    plan: Plan
+    """As in `Surveyed`."""
+    skipped: tuple[str, ...]
+    """As in `Surveyed`."""
+
+
+def look_up(archive: Archive, store: PartStore, check: Check) -> LookedUp:
+    """Look up the entries of an archive; repeatable. Takes, and raises, what `survey` does."""
     resolved = archive.resolve(unguarded="keep")
     plan = resolved.plan(survey="nothing")
     measured = measure(plan.table, store.capabilities.max_size, check)
@@ -61,17 +79,9 @@ def survey(archive: Archive, store: PartStore, check: Check) -> Surveyed:
         table = table.with_methods(methods)
     if problems:
         table = without_missing(table, problems, report=len(table) - 1 if resolved.skipped else None)
-    return _surveyed(table, plan, store, [*resolved.skipped, *problems.values()])
-
-
-def _surveyed(table: EntryTable, of: Plan, store: PartStore, skipped: list[EntryProblem]) -> Surveyed:
-    """What is built of a table, as of the plan that it came from."""
-    plan = Plan(table, undecided(len(table)), of.comment)
-    plan.skip_missing = of.skip_missing
-    identity = blake2b(plan.comment, digest_size=16)
-    identity.update(table.identity().encode())
-    assembly = assemble(table, store.capabilities, _Copyable(table, store), plan.comment)
-    return Surveyed(plan, assembly, identity.hexdigest(), tuple(problem.entry for problem in skipped))
+    found = Plan(table, undecided(len(table)), plan.comment)
+    found.skip_missing = plan.skip_missing
+    return LookedUp(found, tuple(problem.entry for problem in (*resolved.skipped, *problems.values())))
 
 
 class _Copyable:

@@ -13,6 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, NamedTuple, assert_never
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,7 +25,8 @@ from bigzip.jobs.fenced import LeaseLost
 from bigzip.jobs.finishing import Finisher
 from bigzip.jobs.leases import Lease, Leases, Stopped
 from bigzip.jobs.records import BuildWork, CleanupWork, FinishWork, Job, Problem, SurveyWork, Work
-from bigzip.jobs.surveying import survey
+from bigzip.jobs.splitting import members
+from bigzip.jobs.surveying import look_up, survey
 from bigzip.jobs.verifying import ArchiveUnsound
 from bigzip.jobs.work_store import WorkStore
 from bigzip.planned import Plan
@@ -132,6 +134,8 @@ class Worker:
             after = work.claim if isinstance(work, BuildWork) else None
             with self._leases.hold(work.claim, asked) as lease:
                 self._do(work, lease)
+            if (parent := work.job.parent) is not None:
+                self._tell(partial(self._jobs.tell_progress, parent))
             busy_at = asked = time.monotonic()
             self._changed()
 
@@ -182,6 +186,10 @@ class Worker:
             connections=self._settings.connections,
             index=self._settings.index,
         )
+        if job.split is not None:
+            looked_up = look_up(archive, store, lease.check)
+            self._split(work, lease, looked_up.plan, min(job.split, store.capabilities.max_size))
+            return
         plan, assembly, identity, _ = survey(archive, store, lease.check)
         lease.check()
         if job.attempts > 1:  # a worker that died may have begun uploads, and not come to say so
@@ -208,6 +216,14 @@ class Worker:
             for upload in begun:  # and no others: they may be of whoever has the lease by now
                 store.abort(upload)
             raise
+
+    def _split(self, work: SurveyWork, lease: Lease, plan: Plan, size: int) -> None:
+        """Have a set built, in archives of at most so many bytes."""
+        self._jobs.begin_members(work.claim)
+        for member in members(work.job, plan, size):
+            lease.check()
+            self._jobs.add_member(work.claim, member.job, member.archive.to_pieces())
+        self._jobs.split(work.claim, entries=len(plan.table), data_bytes=plan.data_bytes or 0)
 
     def _reused(self, store: PartStore, work: SurveyWork, identity: str) -> bool:
         """Whether the archive was built before, and is there: then the job is done."""
