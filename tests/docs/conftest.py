@@ -15,7 +15,7 @@ from tests.sources.seaweed import ACCESS_KEY, SECRET_KEY, Seaweed, seaweed
 from .pages import ROOT
 from .terminal import Terminal, terminal
 
-OTHERS: Final = ("hypothesis", "pytest", "stream-zip", "zipfly", "zipstream-ng")
+OTHERS: Final = ("gunicorn", "hypothesis", "pytest", "stream-zip", "zipfly", "zipstream-ng")
 """What examples need besides bigzip and its extras."""
 BUCKETS: Final = ("bucket", "exports", "photos")
 _MIB: Final = 1 << 20

@@ -22,7 +22,7 @@ PORTS: Final = ("8000", "8080", "8081")
 SYSTEM: Final = re.compile(r"(?<![\w.$])/(?=(?:etc|opt|srv|var)/)")
 """What begins the path of a directory of the system: it is beneath the terminal's own."""
 _SERVER: Final = re.compile(
-    r"(?:\w+=\S+ )*(?:bigzip serve|bigzip worker|flask|gunicorn|node|uvicorn)\b(?!.*--check-config)"
+    r"(?:\w+=\S+ )*(?:bigzip serve|bigzip worker|flask|gunicorn|node|python app.py|uvicorn)\b(?!.*--check-config)"
 )
 _END: Final = b"\0"
 _ANYTHING: Final = "…"

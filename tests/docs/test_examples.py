@@ -5,6 +5,7 @@ import re
 import tomllib
 import zipfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -76,9 +77,8 @@ def test_every_file_of_python_is_used() -> None:
         blocks = blocks_of(page)
         for number, block in enumerate(blocks):
             if block.title is not None and block.language == "python":
-                module = block.title.removesuffix(".py").replace("/", ".")
                 later = "".join(other.text for other in blocks[number + 1 :])
-                assert re.search(rf"\b{module}\b", later), f"{block}: nobody runs {block.title}"
+                assert re.search(rf"\b{Path(block.title).stem}\b", later), f"{block}: nobody runs {block.title}"
 
 
 def test_what_is_not_run_is_there() -> None:
