@@ -8,6 +8,8 @@ PYTHON ?= python3
 VENV ?= .venv
 ROOT ?= .
 PORT ?= 8080
+# More than two processors can run, for most tests wait for something.
+PROCESSES ?= 3
 
 bin := $(VENV)/bin
 pip := $(bin)/pip --disable-pip-version-check --quiet
@@ -19,7 +21,7 @@ serve: $(VENV)/installed-server
 
 test: $(VENV)/installed-check
 	tests/install.sh
-	$(bin)/python -m pytest $(TESTS)
+	$(bin)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(TESTS)
 
 check: $(VENV)/installed-check
 	$(bin)/ruff format --check .

@@ -94,6 +94,17 @@ class Plan(FrozenPlan):
             workers.finish()
         return sink.size
 
+    def part(self, rows: range) -> "Plan":
+        """The plan of an archive of some of the entries: of `rows`, which follow each other.
+
+        None of their sources is a Python object.
+        """
+        table = self.table.slice(rows)
+        table.connections = self.table.connections
+        plan = Plan(table, self.encoding.slice(self.table, rows), self.comment)
+        plan.skip_missing, plan.index, plan.concurrency = self.skip_missing, self.index, self.concurrency
+        return plan
+
     def still_holds(self, start: int, stop: int) -> bool:
         """Whether the sources of the bytes `[start, stop)` are as they were planned; reads no data, repeatable.
 

@@ -97,7 +97,7 @@ def end_leases(store: WorkStore) -> None:
 
 
 def test_states_lead_where_the_table_says() -> None:
-    assert set(before(JobState.DONE)) == {JobState.FINALIZING, JobState.SURVEYING}
+    assert set(before(JobState.DONE)) == {JobState.FINALIZING, JobState.SURVEYING, JobState.BUILDING}
     assert TRANSITIONS[JobState.EXPIRED] == frozenset()
     assert set(TRANSITIONS) == set(JobState)
 

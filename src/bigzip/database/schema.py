@@ -125,10 +125,15 @@ jobs: Final = Table(
     Column("last_event", Integer, nullable=False, default=0),
     Column("progress_told", Double, nullable=False, default=0.0),
     Column("webhook", String(1024)),
+    Column("split", BigInteger),  # the size that no archive is to exceed, where it builds a set of them
+    Column("parent", _ID),  # the job that builds the set, where it builds an archive of one
+    Column("number", Integer),  # of the archive in its set, from 1
+    Column("archives", Text),  # of a set that is done: a JSON list
     Index("jobs_of_owner", "owner", "created_microseconds", "id"),
     Index("jobs_by_state", "state", "priority", "created_microseconds"),
     Index("jobs_by_expiry", "expires"),
     Index("jobs_by_identity", "identity"),
+    Index("jobs_by_parent", "parent", "number"),
 )
 
 job_pieces: Final = Table(

@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from bigzip.database.engine import for_reading
 from bigzip.database.schema import webhook_disabled, webhook_outbox
 from bigzip.jobs.clock import lives, now
-from bigzip.jobs.records import Job
+from bigzip.jobs.records import ArchiveOfSet, Job
 from bigzip.jobs.states import JobState
 
 _MINUTE: Final = 60.0
@@ -244,6 +244,7 @@ def _job(fields: Mapping[str, Any]) -> Job:
     # Of another version of bigzip, there may be fields that this one does not know, and the other way round.
     known = {field: fields.get(field) for field in Job.__dataclass_fields__}
     failed_in = known["failed_in"]
+    known["archives"] = tuple(ArchiveOfSet(**one) for one in fields.get("archives") or ())
     known |= {"state": JobState(fields["state"]), "failed_in": None if failed_in is None else JobState(failed_in)}
     return Job(**known)  # type: ignore[arg-type]  # they are as `enqueue` has written them
 

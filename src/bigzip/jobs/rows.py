@@ -1,6 +1,7 @@
 """Between the rows of the database and the values of `bigzip.jobs.records`."""
 
 import json
+import time
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -10,12 +11,15 @@ from bigzip.database.schema import job_bundles, job_events, jobs
 from bigzip.jobs.clock import now
 from bigzip.jobs.cutting import BundleKind
 from bigzip.jobs.outbox import enqueue
-from bigzip.jobs.records import Bundle, Job, Problem, Section
+from bigzip.jobs.records import ArchiveOfSet, Bundle, Job, Problem, Section
 from bigzip.jobs.states import ENDS, JobState
 from bigzip.plan.spans import Position, Span
 from bigzip.sinks.parts import StoredPart
 
 BUNDLE_COLUMNS: Final = [column for column in job_bundles.c if column.name != "facts"]
+
+PROGRESS_SECONDS: Final = 1.0
+"""Between two events that tell how far a job has come."""
 
 WAITING: Final = "waiting"
 RUNNING: Final = "running"
@@ -48,6 +52,7 @@ def job_of(row: Row[Any]) -> Job:
         archive_size=row.archive_size,
         archive_etag=row.archive_etag,
         archive_crc32=row.archive_crc32,
+        archives=tuple(ArchiveOfSet(**one) for one in json.loads(row.archives or "[]")),
         made_by=row.made_by,
         is_completing=row.is_completing,
         needs_cleanup=row.needs_cleanup,
@@ -59,6 +64,9 @@ def job_of(row: Row[Any]) -> Job:
         webhook=row.webhook,
         verify=row.verify,
         has_own_key=row.has_own_key,
+        split=row.split,
+        parent=row.parent,
+        number=row.number,
     )
 
 
@@ -109,6 +117,16 @@ def _parts_of(text: str | None) -> tuple[StoredPart, ...]:
 def problem_text(problem: Problem | None) -> str | None:
     """A problem as a job's row has it."""
     return None if problem is None else json.dumps(dict(problem))
+
+
+def idle() -> dict[str, Any]:
+    """Of a job that nobody has a lease of: whoever had it has it no longer."""
+    return {"token": jobs.c.token + 1, "lease_until": None, "worker": None, "attempts": 0, "not_before": 0.0}
+
+
+def ends() -> dict[str, Any]:
+    """Of a job that has ended: the time it is kept begins."""
+    return {"expires": int(time.time()) + jobs.c.keep_seconds}
 
 
 NOT_MADE: Final[dict[str, Any]] = {

@@ -3,7 +3,7 @@
     state        what goes on                                  ends in
     queued       nobody has taken it yet                       surveying
     surveying    sources are looked up, bundles are cut        building
-    building     bundles are made, by any number of workers    finalizing
+    building     bundles are made, by any number of workers    finalizing; a set's archives are: done
     finalizing   one worker makes the central directory        done, building (bundles that must be made again)
     done         the archive is there                          expired
     failed       something must be put right first             queued, building (resumed), cancelled, expired
@@ -42,7 +42,7 @@ _ENDED: Final = {JobState.FAILED, JobState.CANCELLED}
 TRANSITIONS: Final[dict[JobState, frozenset[JobState]]] = {
     JobState.QUEUED: frozenset({JobState.SURVEYING, *_ENDED}),
     JobState.SURVEYING: frozenset({JobState.BUILDING, JobState.DONE, *_ENDED}),
-    JobState.BUILDING: frozenset({JobState.FINALIZING, *_ENDED}),
+    JobState.BUILDING: frozenset({JobState.FINALIZING, JobState.DONE, *_ENDED}),
     JobState.FINALIZING: frozenset({JobState.DONE, JobState.BUILDING, *_ENDED}),
     JobState.DONE: frozenset({JobState.EXPIRED}),
     JobState.FAILED: frozenset({JobState.QUEUED, JobState.BUILDING, JobState.CANCELLED, JobState.EXPIRED}),

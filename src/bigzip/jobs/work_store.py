@@ -11,7 +11,7 @@ from bigzip.jobs.assembly import PlannedBundle
 from bigzip.jobs.claims import Asker, claim_work, due_work
 from bigzip.jobs.clock import now
 from bigzip.jobs.cutting import BundleKind
-from bigzip.jobs.fenced import FencedStore, LeaseLost, claimed, held
+from bigzip.jobs.fenced import LeaseLost, claimed, held
 from bigzip.jobs.neighbours import (
     bundle_before,
     can_extend,
@@ -35,25 +35,25 @@ from bigzip.jobs.rows import (
     BUNDLE_COLUMNS,
     DONE,
     NOT_MADE,
+    PROGRESS_SECONDS,
     RUNNING,
     WAITING,
     add_event,
     bundle_of,
+    ends,
     job_of,
     parts_text,
     problem_text,
 )
+from bigzip.jobs.set_store import SetStore
 from bigzip.jobs.states import JobState
-from bigzip.jobs.store import ends
 from bigzip.sinks.parts import StoredPart
 
 _BUNDLES_AT_ONCE: Final = 500
 _MAX_ATTEMPTS: Final = 10
-_PROGRESS_SECONDS: Final = 1.0
-"""Between two events that tell how far a job has come."""
 
 
-class WorkStore(FencedStore):
+class WorkStore(SetStore):
     """The jobs in a database, for workers; for any number of threads and processes."""
 
     def claim(self, worker: str, lease_seconds: float, *, after: Claim | None = None) -> Work | None:
@@ -203,7 +203,7 @@ class WorkStore(FencedStore):
                 "problem": None,
             }
             self._set(connection, claim.job_id, counted)
-            is_due = (jobs.c.id == claim.job_id) & (jobs.c.progress_told < now() - _PROGRESS_SECONDS)
+            is_due = (jobs.c.id == claim.job_id) & (jobs.c.progress_told < now() - PROGRESS_SECONDS)
             if connection.execute(update(jobs).where(is_due).values(progress_told=now())).rowcount:
                 add_event(connection, claim.job_id, "progress")
 

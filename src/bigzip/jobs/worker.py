@@ -13,6 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, NamedTuple, assert_never
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,7 +25,8 @@ from bigzip.jobs.fenced import LeaseLost
 from bigzip.jobs.finishing import Finisher
 from bigzip.jobs.leases import Lease, Leases, Stopped
 from bigzip.jobs.records import BuildWork, CleanupWork, FinishWork, Job, Problem, SurveyWork, Work
-from bigzip.jobs.surveying import survey
+from bigzip.jobs.splitting import members
+from bigzip.jobs.surveying import look_up, survey
 from bigzip.jobs.verifying import ArchiveUnsound
 from bigzip.jobs.work_store import WorkStore
 from bigzip.planned import Plan
@@ -132,6 +134,8 @@ class Worker:
             after = work.claim if isinstance(work, BuildWork) else None
             with self._leases.hold(work.claim, asked) as lease:
                 self._do(work, lease)
+            if (parent := work.job.parent) is not None:
+                self._tell(partial(self._jobs.tell_progress, parent))
             busy_at = asked = time.monotonic()
             self._changed()
 
@@ -182,7 +186,11 @@ class Worker:
             connections=self._settings.connections,
             index=self._settings.index,
         )
-        plan, assembly, identity = survey(archive, store)
+        if job.split is not None:
+            looked_up = look_up(archive, store, lease.check)
+            self._split(work, lease, looked_up.plan, min(job.split, store.capabilities.max_size))
+            return
+        plan, assembly, identity, _ = survey(archive, store, lease.check)
         lease.check()
         if job.attempts > 1:  # a worker that died may have begun uploads, and not come to say so
             self._abort(store, job)
@@ -209,18 +217,18 @@ class Worker:
                 store.abort(upload)
             raise
 
+    def _split(self, work: SurveyWork, lease: Lease, plan: Plan, size: int) -> None:
+        """Have a set built, in archives of at most so many bytes."""
+        self._jobs.begin_members(work.claim)
+        for member in members(work.job, plan, size):
+            lease.check()
+            self._jobs.add_member(work.claim, member.job, member.archive.to_pieces())
+        self._jobs.split(work.claim, entries=len(plan.table), data_bytes=plan.data_bytes or 0)
+
     def _reused(self, store: PartStore, work: SurveyWork, identity: str) -> bool:
         """Whether the archive was built before, and is there: then the job is done."""
         twin = self._jobs.twin(work.job, identity)
-        if twin is None:
-            return False
-        found = store.find(twin.key)
-        is_there = found is not None and (found.size, found.etag, found.job) == (
-            twin.archive_size,
-            twin.archive_etag,
-            twin.maker,
-        )
-        return is_there and self._jobs.reuse(work.claim, twin)
+        return twin is not None and twin.has_built(store.find(twin.key)) and self._jobs.reuse(work.claim, twin)
 
     def _finish(self, work: FinishWork, lease: Lease) -> None:
         plan, site = self._plan_and_site(work.job)
@@ -247,11 +255,13 @@ class Worker:
         """Drop all uploads of a job, also those that nobody came to note."""
         known = [(job.key, job.upload_id)]
         known += [(section.key, section.upload_id) for section in self._jobs.sections(job.id)]
+        of_others = self._jobs.uploads_of_others(job)
         for key, upload_id in known:
             if upload_id is not None:
                 store.abort(Upload(key, upload_id))
             for upload in store.abandoned(key):
-                store.abort(upload)
+                if upload not in of_others:
+                    store.abort(upload)
 
     def _plan_and_site(self, job: Job) -> tuple[Plan, Site]:
         assert job.upload_id is not None, "a job that was surveyed has an upload"

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from bigzip.errors import OutputError
 from bigzip.jobs.records import Job
+from bigzip.jobs.service import ArchiveGone
 from bigzip.jobs.states import JobState
 from bigzip.server.built import BuiltArchive
 from bigzip.server.documents import ID_PATTERN, PROBLEM, ZIP_RESPONSES, Identity
@@ -56,17 +57,17 @@ def job_download_routes(service: Service) -> APIRouter:
             detail = f"The job is {job.state}; there is no archive."
             raise HTTPException(HTTPStatus.CONFLICT, detail, {"retry-after": "2"})
         try:
+            await in_thread(partial(service.jobs.check_archive, job))
             # A link into the store is signed for GET alone.
             link = await in_thread(partial(service.jobs.link, job)) if request.method == "GET" else None
-            if link is not None:
-                return RedirectResponse(link, HTTPStatus.TEMPORARY_REDIRECT, {"cache-control": "no-store"})
-            built = BuiltArchive(service.jobs.places.open(job.place), job)
-            is_there = await in_thread(built.is_there)
+        except ArchiveGone as error:
+            raise HTTPException(HTTPStatus.GONE, str(error)) from error
         except OutputError as error:
             detail = "The place where the archive is does not answer; try again in a moment."
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"retry-after": "5"}) from error
-        if not is_there:
-            raise HTTPException(HTTPStatus.GONE, "The archive is not there any more.")
+        if link is not None:
+            return RedirectResponse(link, HTTPStatus.TEMPORARY_REDIRECT, {"cache-control": "no-store"})
+        built = BuiltArchive(service.jobs.places.open(job.place), job)
         return service.download(request, built, filename or job.name)
 
     return router

@@ -15,7 +15,7 @@ from bigzip.contrib.http import content_disposition
 from bigzip.database.archives import ClaimedKey
 from bigzip.errors import InputError, LimitExceeded, ManifestError
 from bigzip.jobs.records import Job
-from bigzip.jobs.service import JOBS_PER_OWNER, Order
+from bigzip.jobs.service import JOBS_PER_OWNER, MAX_NAME, Order
 from bigzip.server.access import Caller
 from bigzip.server.crowding import TooManyAtOnce
 from bigzip.server.idempotency import with_fingerprint
@@ -24,7 +24,6 @@ from bigzip.server.service import Service
 
 _OPTIONS: Final = {"priority": int, "key": str, "overwrite": bool, "verify": bool, "webhook": str}
 _MAX_PRIORITY: Final = 100
-_MAX_NAME: Final = 255
 _CROWDED_SECONDS: Final = 10
 _log = logging.getLogger("bigzip")
 
@@ -115,6 +114,6 @@ def check_name(name: str) -> None:
     Raises:
         LimitExceeded, InputError: this is one.
     """
-    if not 0 < len(name) <= _MAX_NAME:
-        raise LimitExceeded(limit="name", allowed=_MAX_NAME, actual=len(name), remedy="give a shorter file name")
+    if not 0 < len(name) <= MAX_NAME:
+        raise LimitExceeded(limit="name", allowed=MAX_NAME, actual=len(name), remedy="give a shorter file name")
     content_disposition(name)
