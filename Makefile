@@ -1,4 +1,5 @@
 # make serve ROOT=some/directory   serve a directory as ZIPs on this machine
+# make example-django ROOT=...     the same by an application: example-flask, example-fastapi, example-aiohttp
 # make test                        install what the tests need, and run them
 # make check                       formatting, lint, types, imports
 # make docs                        build the documentation's pages into site/
@@ -15,9 +16,22 @@ bin := $(VENV)/bin
 pip := $(bin)/pip --disable-pip-version-check --quiet
 
 .PHONY: serve test check format docs bench soak lock clean
+.PHONY: example-aiohttp example-django example-fastapi example-flask
 
 serve: $(VENV)/installed-server
 	@$(bin)/bigzip serve --root "$(ROOT)" --port $(PORT)
+
+example-aiohttp: $(VENV)/installed-aiohttp
+	@ROOT="$(ROOT)" $(bin)/python examples/aiohttp/app.py $(PORT)
+
+example-django: $(VENV)/installed-django
+	@ROOT="$(ROOT)" $(bin)/python examples/django/app.py runserver --noreload $(PORT)
+
+example-fastapi: $(VENV)/installed-server
+	@ROOT="$(ROOT)" $(bin)/uvicorn --app-dir examples/fastapi --port $(PORT) app:app
+
+example-flask: $(VENV)/installed-flask
+	@ROOT="$(ROOT)" $(bin)/flask --app examples/flask/app.py run --port $(PORT)
 
 test: $(VENV)/installed-check
 	tests/install.sh

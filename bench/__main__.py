@@ -16,6 +16,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from bench import (
+    adapters,
     entries,
     first_byte,
     http_download,
@@ -40,6 +41,7 @@ BENCHES: dict[str, Callable[[Settings], Iterator[str]]] = {
     "entries": entries.measure,
     "http-store": http_download.measure_store,
     "http-deflate": http_download.measure_deflate,
+    "adapters": adapters.measure,
     "first-byte": first_byte.measure,
     "tail-range": tail_range.measure,
     "slow-clients": slow_clients.measure,

@@ -196,6 +196,18 @@ def test_a_small_archive_is_surveyed_but_not_for_head() -> None:
     assert source.bytes_read >= 100_000
 
 
+@pytest.mark.parametrize("size", [100_000, SURVEY_LIMIT + 1])
+def test_head_tells_no_other_length_than_get_has(size: int) -> None:
+    """What is stored could have a length without a survey, but in another form."""
+    archive, source = archive_of(size, method="store")
+    head = planned(archive, "HEAD")
+    assert source.bytes_read == 0
+    get = planned(archive, "GET")
+    assert get.content_length
+    if head.content_length is not None:
+        assert (head.content_length, head.etag) == (get.content_length, get.etag)
+
+
 def test_a_large_archive_is_not_surveyed() -> None:
     deflated, source = archive_of(SURVEY_LIMIT + 1, method="deflate")
     assert planned(deflated, "GET").content_length is None

@@ -57,8 +57,8 @@ class Ending(Enum):
 def planned(archive: Archive | D, method: str) -> Plan | D:
     """What is to be sent, by a plan; may block. An archive is planned as fits a client that waits for it.
 
-    It is surveyed where that reads little, and for HEAD nothing: then its length is known, and it has ranges. Else they
-    are there if nothing has to be deflated.
+    Where that reads little, it is surveyed, and so has a length and ranges. Else it has them if nothing must be
+    deflated. For HEAD nothing is read: where GET has a length from a survey, there is none.
 
     Raises:
         PlanRefused, LimitExceeded: as `Archive.plan`.
@@ -66,8 +66,9 @@ def planned(archive: Archive | D, method: str) -> Plan | D:
     if not isinstance(archive, Archive):
         return archive
     resolved = archive.resolve()
-    if resolved.survey_cost() <= (0 if method == "HEAD" else SURVEY_LIMIT):
-        return resolved.plan()
+    cost = resolved.survey_cost()
+    if cost <= SURVEY_LIMIT:
+        return resolved.plan(survey="nothing" if cost and method == "HEAD" else "full")
     plan = resolved.plan(survey="sizes")
     return resolved.plan(survey="nothing") if plan.content_length is None else plan
 

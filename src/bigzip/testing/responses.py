@@ -123,6 +123,12 @@ class ResponseTests:
                 assert _fields(head) == _fields(get)
         assert _state(url)["opened"] == before
 
+    def test_head_of_what_is_not_planned_promises_nothing_that_get_does_not_keep(self, url: str) -> None:
+        head, get = (httpx.request(method, f"{url}/unplanned", verify=_TLS) for method in ("HEAD", "GET"))
+        assert head.status_code == 200
+        for name in ("content-length", "etag", "content-disposition", "content-type"):
+            assert head.headers.get(name) in (None, get.headers[name])
+
     def test_what_answers_a_form_is_whole_and_cannot_be_resumed(self, url: str) -> None:
         response = httpx.post(f"{url}/whole", verify=_TLS, headers={"Range": "bytes=5-9"})
         assert (response.status_code, response.content) == (200, expected())
