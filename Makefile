@@ -15,7 +15,8 @@ PROCESSES ?= 3
 bin := $(VENV)/bin
 pip := $(bin)/pip --disable-pip-version-check --quiet
 
-.PHONY: serve test check format docs bench soak lock clean example-aiohttp example-django example-fastapi example-flask
+.PHONY: serve test check format docs bench soak lock clean
+.PHONY: example-aiohttp example-django example-fastapi example-flask
 
 serve: $(VENV)/installed-server
 	@$(bin)/bigzip serve --root "$(ROOT)" --port $(PORT)

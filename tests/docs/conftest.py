@@ -34,7 +34,9 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _run(sys.executable, "-m", "venv", directory / "venv")
     programs = directory / "venv/bin"
     (wheel,) = directory.glob("bigzip-*.whl")
-    _run(programs / "pip", "install", "--constraint", ROOT / "constraints.txt", f"{wheel}[all]", *OTHERS)
+    _run(
+        programs / "pip", "install", "--no-compile", "--constraint", ROOT / "constraints.txt", f"{wheel}[all]", *OTHERS
+    )
     return programs
 
 

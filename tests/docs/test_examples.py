@@ -52,6 +52,7 @@ BEFORE: Final[dict[str, Sequence[str]]] = {
 """What a page takes for done before it begins."""
 
 
+@pytest.mark.timeout(600)  # the first one waits for the environment, too
 @pytest.mark.parametrize("page", pages())
 def test_a_page_does_what_it_says(page: str, here: Terminal) -> None:
     for commands in BEFORE.get(page, ()):
@@ -76,9 +77,9 @@ def test_every_file_of_python_is_used() -> None:
     for page in pages():
         blocks = blocks_of(page)
         for number, block in enumerate(blocks):
-            if block.title is not None and block.language == "python":
+            if block.language == "python" and block.title not in (None, "shop/urls.py"):  # which Django finds by itself
                 later = "".join(other.text for other in blocks[number + 1 :])
-                assert re.search(rf"\b{Path(block.title).stem}\b", later), f"{block}: nobody runs {block.title}"
+                assert re.search(rf"\b{Path(str(block.title)).stem}\b", later), f"{block}: nobody runs {block.title}"
 
 
 def test_what_is_not_run_is_there() -> None:
