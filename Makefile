@@ -1,24 +1,41 @@
 # make serve ROOT=some/directory   serve a directory as ZIPs on this machine
+# make example-django ROOT=...     the same by an application: example-flask, example-fastapi, example-aiohttp
 # make test                        install what the tests need, and run them
 # make check                       formatting, lint, types, imports
+# make docs                        build the documentation's pages into site/
 # make bench, make soak            measurements; proofs that take long
 
 PYTHON ?= python3
 VENV ?= .venv
 ROOT ?= .
 PORT ?= 8080
+# More than two processors can run, for most tests wait for something.
+PROCESSES ?= 3
 
 bin := $(VENV)/bin
 pip := $(bin)/pip --disable-pip-version-check --quiet
 
-.PHONY: serve test check format bench soak lock clean
+.PHONY: serve test check format docs bench soak lock clean
+.PHONY: example-aiohttp example-django example-fastapi example-flask
 
 serve: $(VENV)/installed-server
 	@$(bin)/bigzip serve --root "$(ROOT)" --port $(PORT)
 
+example-aiohttp: $(VENV)/installed-aiohttp
+	@ROOT="$(ROOT)" $(bin)/python examples/aiohttp/app.py $(PORT)
+
+example-django: $(VENV)/installed-django
+	@ROOT="$(ROOT)" $(bin)/python examples/django/app.py runserver --noreload $(PORT)
+
+example-fastapi: $(VENV)/installed-server
+	@ROOT="$(ROOT)" $(bin)/uvicorn --app-dir examples/fastapi --port $(PORT) app:app
+
+example-flask: $(VENV)/installed-flask
+	@ROOT="$(ROOT)" $(bin)/flask --app examples/flask/app.py run --port $(PORT)
+
 test: $(VENV)/installed-check
 	tests/install.sh
-	$(bin)/python -m pytest $(TESTS)
+	$(bin)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(TESTS)
 
 check: $(VENV)/installed-check
 	$(bin)/ruff format --check .
@@ -29,6 +46,10 @@ check: $(VENV)/installed-check
 format: $(VENV)/installed-check
 	$(bin)/ruff format .
 	$(bin)/ruff check --fix .
+
+# The variable has Material leave out what it says of its successor.
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --strict
 
 # BENCH: names of sections and options, such as BENCH='tree-store --quick'; by default all, in an hour and a half.
 bench: $(VENV)/installed-bench
@@ -47,7 +68,7 @@ lock:
 	rm -rf $(VENV)-lock
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist site
 
 $(VENV)/installed-%: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(pip) install --constraint constraints.txt --editable '.[$*]'

@@ -16,9 +16,11 @@ from itertools import takewhile
 from pathlib import Path
 
 from bench import (
+    adapters,
     entries,
     first_byte,
     http_download,
+    job_workers,
     jobs,
     machine,
     object_store,
@@ -39,11 +41,14 @@ BENCHES: dict[str, Callable[[Settings], Iterator[str]]] = {
     "entries": entries.measure,
     "http-store": http_download.measure_store,
     "http-deflate": http_download.measure_deflate,
+    "adapters": adapters.measure,
     "first-byte": first_byte.measure,
     "tail-range": tail_range.measure,
     "slow-clients": slow_clients.measure,
     "object-store": object_store.measure,
     "jobs": jobs.measure,
+    "jobs-network": jobs.measure_network,
+    "job-workers": job_workers.measure,
     "upload": upload.measure,
 }
 

@@ -25,16 +25,6 @@ from bench.tables import mebibytes, missing_row, ratio, table
 
 _MEBIBYTE = 1 << 20
 _PEERS = ("zipstream-ng", "stream-zip", "zipfly")
-_HEADER = (
-    "service",
-    "GB/s",
-    "rate, bigzip serve = 1",
-    "CPU seconds a GB",
-    "CPU, bigzip serve = 1",
-    "peak growth, MiB",
-    "archive, bytes",
-    "rounds, GB/s",
-)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,7 +56,7 @@ def measure_store(settings: Settings) -> Iterator[str]:
         nginx.mod_zip(directory, settings),
     ]
     yield f"{files}, stored, over HTTP on the loopback address to curl. A GB is one of the files' data.\n"
-    yield from _compare(services, files, settings)
+    yield from compare(services, files, settings)
     finished.unlink()
 
 
@@ -85,12 +75,13 @@ def measure_deflate(settings: Settings) -> Iterator[str]:
             ),
         ]
         yield f"Level {level}: {files}, over HTTP on the loopback address to curl. A GB is one of the files' data.\n"
-        yield from _compare(services, files, settings)
+        yield from compare(services, files, settings)
         yield ""
     yield "zipfly does not deflate. A kept plan was made before the first round."
 
 
-def _compare(services: list[Service], files: Input, settings: Settings) -> Iterator[str]:
+def compare(services: list[Service], files: Input, settings: Settings) -> Iterator[str]:
+    """A table of services that all serve an archive of the files; they are compared with the first."""
     if not shutil.which("curl"):
         yield "Not measured: the program curl is missing."
         return
@@ -110,7 +101,7 @@ def _compare(services: list[Service], files: Input, settings: Settings) -> Itera
         for one in measured:
             if not one.problem:
                 _verify(one, files, settings)
-    yield from table(_HEADER, [_row(one, measured[0]) for one in measured])
+    yield from table(_header(measured[0]), [_row(one, measured[0]) for one in measured])
 
 
 def _get_ready(one: _Measured) -> None:
@@ -147,9 +138,22 @@ def _verify(one: _Measured, files: Input, settings: Settings) -> None:
         output.unlink(missing_ok=True)
 
 
+def _header(ours: _Measured) -> tuple[str, ...]:
+    return (
+        "service",
+        "GB/s",
+        f"rate, {ours.service.name} = 1",
+        "CPU seconds a GB",
+        f"CPU, {ours.service.name} = 1",
+        "peak growth, MiB",
+        "archive, bytes",
+        "rounds, GB/s",
+    )
+
+
 def _row(one: _Measured, ours: _Measured) -> list[str]:
     if one.problem:
-        return missing_row(one.service.name, one.problem, _HEADER)
+        return missing_row(one.service.name, one.problem, _header(ours))
     rate, cpu = statistics.median(one.rates), statistics.median(one.cpu)
     base_rate, base_cpu = (statistics.median(ours.rates), statistics.median(ours.cpu)) if not ours.problem else (0, 0)
     return [

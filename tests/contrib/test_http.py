@@ -1,5 +1,6 @@
 """Requests and their answers as a table (RFC 9110 13 and 14), without any server."""
 
+import json
 import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bigzip.byterange import ByteRange
-from bigzip.contrib.http import Answer, Representation, answer, content_disposition, unsatisfiable_headers
+from bigzip.contrib.http import Answer, Representation, answer, content_disposition, reply, unsatisfiable_headers
 from bigzip.errors import InputError, UnsatisfiableRange
 
 LENGTH = 1000
@@ -308,11 +309,52 @@ def test_head_has_the_headers_of_get(length: int | None, request_headers: dict[s
     assert not head.has_body
 
 
-def test_unknown_length_is_refused_in_http_1_0() -> None:
+@pytest.mark.parametrize("version", ["1.0", "1"])
+def test_unknown_length_is_refused_in_http_1_0(version: str) -> None:
     """Its end could not be told from an early one."""
-    answered = answer(UNKNOWN, method="GET", headers={}, http_version="1.0")
+    answered = answer(UNKNOWN, method="GET", headers={}, http_version=version)
     assert answered.status is HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
     assert not answered.has_body
+
+
+@pytest.mark.parametrize("request_headers", [{}, {"range": "bytes=1-2"}, {"if-none-match": "*"}, {"if-match": '"x"'}])
+def test_what_answers_a_form_is_whole_and_cannot_be_resumed(request_headers: dict[str, str]) -> None:
+    """A browser that went on with GET would get something else."""
+    answered = answer(KNOWN, method="POST", headers=request_headers, http_version="1.1")
+    assert (answered.status, answered.body, answered.has_body) == (OK, WHOLE, True)
+    fields = dict(answered.headers)
+    assert fields["content-length"] == str(LENGTH)
+    assert fields["accept-ranges"] == "none"
+    assert not fields.keys() & {"etag", "last-modified"}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    ("of", "request_headers", "version", "status"),
+    [
+        (KNOWN, {"if-match": '"x"'}, "1.1", FAILED),
+        (KNOWN, {"range": "bytes=1000-"}, "1.1", HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE),
+        (UNKNOWN, {}, "1.0", HTTPStatus.HTTP_VERSION_NOT_SUPPORTED),
+    ],
+)
+def test_refusals_are_problem_documents(
+    of: Representation, request_headers: dict[str, str], version: str, status: HTTPStatus, method: str
+) -> None:
+    answered = reply(of, "photos.zip", method=method, headers=request_headers, http_version=version)
+    if method == "HEAD" and status is not FAILED:
+        assert answered.status is OK  # ranges do not count, and no end has to be seen
+        return
+    fields = dict(answered.headers)
+    assert (answered.status, answered.has_body) == (status, False)
+    assert fields["content-type"] == "application/problem+json"
+    assert "no-store" in fields["cache-control"] or "no-cache" in fields["cache-control"]
+    if method == "HEAD":
+        assert answered.content == b""
+        return
+    assert int(fields["content-length"]) == len(answered.content)
+    assert json.loads(answered.content)["status"] == status
+    if status is HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        assert fields["content-range"] == "bytes */1000"
 
 
 FIELD_VALUES = st.one_of(

@@ -50,6 +50,8 @@ job_app = typer.Typer(
 
 _OWNER: Final = "local"
 _LOOK_SECONDS: Final = 0.5
+_START_SECONDS: Final = 60.0
+"""How long a worker that is started waits for a database that does not answer, as where both are restarted at once."""
 _SHOWN: Final = 50
 
 Identity = Annotated[str, typer.Argument(metavar="ID", help="As `bigzip job create` and `bigzip job list` print it.")]
@@ -83,7 +85,7 @@ def worker(
     if celery:
         _run_by_celery(settings, slots, until_idle=until_idle)
         return
-    engine = open_database(settings.database)
+    engine = open_database(settings.database, patience_seconds=_START_SECONDS)
     worker = make_worker(settings, engine, slots=slots)
     with make_sender(settings, engine) as sender:
         run_until_signalled(worker, until_idle=until_idle)

@@ -1,4 +1,5 @@
 """Archives as responses of web frameworks.
 
-`http` decides status, headers and range, knowing no framework; each other module is one framework's way to send them.
+`http` decides status, headers and range, and `transfer` counts the bytes; neither knows a framework. Each other module
+is one framework's way to send them.
 """

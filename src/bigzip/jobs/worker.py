@@ -187,9 +187,10 @@ class Worker:
             index=self._settings.index,
         )
         if job.split is not None:
-            self._split(work, lease, look_up(archive), min(job.split, store.capabilities.max_size))
+            looked_up = look_up(archive, store, lease.check)
+            self._split(work, lease, looked_up.plan, min(job.split, store.capabilities.max_size))
             return
-        plan, assembly, identity = survey(archive, store)
+        plan, assembly, identity, _ = survey(archive, store, lease.check)
         lease.check()
         if job.attempts > 1:  # a worker that died may have begun uploads, and not come to say so
             self._abort(store, job)

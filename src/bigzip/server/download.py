@@ -10,8 +10,8 @@ from typing import Any, Final, cast
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from bigzip.contrib.http import Answer
-from bigzip.contrib.starlette import ABORT_EXTENSION, Downloadable, Ending, ZipResponse
+from bigzip.contrib.starlette import ABORT_EXTENSION, ZipResponse
+from bigzip.contrib.transfer import Downloadable, Ending, Transfer
 from bigzip.server.crowding import TooManyAtOnce
 from bigzip.server.limits import Limits
 from bigzip.server.patience import Patience, Verdict
@@ -90,10 +90,10 @@ class Download(ZipResponse):
         self._on_end = on_end
         self._verdict: Verdict | None = None
 
-    async def respond(self, answered: Answer, scope: Scope, receive: Receive, send: Send) -> None:
+    async def respond(self, plan: Downloadable, transfer: Transfer, scope: Scope, receive: Receive, send: Send) -> None:
         """Send an answer; one that has a body takes a stream, or is refused with 429 or 503."""
-        if not answered.has_body:
-            await super().respond(answered, scope, receive, send)
+        if not transfer.answered.has_body:
+            await super().respond(plan, transfer, scope, receive, send)
             return
         with ExitStack() as stack:
             try:
@@ -102,28 +102,28 @@ class Download(ZipResponse):
             except TooManyAtOnce as error:
                 await error.response()(scope, receive, send)
                 return
-            stack.callback(self._end, answered, scope)
-            stack.callback(self._watch(scope))
+            stack.callback(self._end, plan, transfer, scope)
+            stack.callback(self._watch(transfer, scope))
             try:
-                await super().respond(answered, scope, receive, send)
+                await super().respond(plan, transfer, scope, receive, send)
             except asyncio.CancelledError:
                 if not _extensions(scope):  # else the connection is reset, and the service stops in good order
                     raise
 
-    def _end(self, answered: Answer, scope: Scope) -> None:
-        start, stop = answered.body or (0, None)
-        reason = _REASONS[self.ending] if self._verdict is None else _VERDICTS[self._verdict]
+    def _end(self, plan: Downloadable, transfer: Transfer, scope: Scope) -> None:
+        start, stop = transfer.answered.body or (0, None)
+        reason = _REASONS[transfer.ending] if self._verdict is None else _VERDICTS[self._verdict]
         outcome = Outcome(
-            bytes_sent=self.bytes_sent,
+            bytes_sent=transfer.bytes_sent,
             started_at_zero=start == 0,
-            finished=reason is Reason.FINISHED and stop == self._plan.content_length,
+            finished=reason is Reason.FINISHED and stop == plan.content_length,
             reason=reason,
         )
         scope.setdefault("state", {})["outcome"] = reason
         if self._on_end is not None:
             self._on_end(outcome)
 
-    def _watch(self, scope: Scope) -> Callable[[], None]:
+    def _watch(self, transfer: Transfer, scope: Scope) -> Callable[[], None]:
         """Begin to look now and then whether the client takes what it is sent; what is returned ends it."""
         extensions = _extensions(scope)
         reset, untaken = extensions.get(ABORT_EXTENSION), extensions.get(UNTAKEN_EXTENSION)
@@ -135,7 +135,7 @@ class Download(ZipResponse):
 
         def look() -> None:
             waiting = untaken()
-            self._verdict = patience.look(loop.time(), taken=self.bytes_sent - waiting, untaken=waiting)
+            self._verdict = patience.look(loop.time(), taken=transfer.bytes_sent - waiting, untaken=waiting)
             if self._verdict is not None:
                 reset()  # which has the response end as if the client were gone
             else:

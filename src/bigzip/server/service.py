@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from starlette.requests import Request
 
-from bigzip.contrib.starlette import Downloadable
+from bigzip.contrib.transfer import Downloadable
 from bigzip.database.archives import ArchiveStore
 from bigzip.database.engine import open_database
 from bigzip.database.tokens import TokenStore

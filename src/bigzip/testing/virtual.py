@@ -11,7 +11,7 @@ given faults that strike at an exact byte:
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from enum import Flag, StrEnum, auto
@@ -260,7 +260,7 @@ class VirtualSource(_Virtual):
 class AsyncVirtualSource(_Virtual):
     """A source of computed bytes that is read with an event loop; `AsyncSource` is its protocol."""
 
-    async def aread(self, start: int, stop: int | None, *, version: str | None) -> AsyncIterator[bytes]:
+    async def aread(self, start: int, stop: int | None, *, version: str | None) -> AsyncGenerator[bytes, None]:
         """Yield the bytes `[start, stop)`; lets other tasks run before each piece."""
         with closing(self._chunks(start, stop, version)) as chunks:
             await asyncio.sleep(0)

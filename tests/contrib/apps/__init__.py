@@ -1,0 +1,1 @@
+"""Applications that serve what `bigzip.testing.served` has, one a framework."""
