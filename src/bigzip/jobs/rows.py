@@ -17,6 +17,10 @@ from bigzip.sinks.parts import StoredPart
 
 BUNDLE_COLUMNS: Final = [column for column in job_bundles.c if column.name != "facts"]
 
+PLAN: Final = "plan"
+EARLIER: Final = "earlier"
+"""The plan of what was built before the job was surveyed again."""
+
 WAITING: Final = "waiting"
 RUNNING: Final = "running"
 DONE: Final = "done"
@@ -59,6 +63,9 @@ def job_of(row: Row[Any]) -> Job:
         webhook=row.webhook,
         verify=row.verify,
         has_own_key=row.has_own_key,
+        vanished=names_of(row.vanished),
+        skipped=names_of(row.skipped),
+        skipped_count=row.skipped_count,
     )
 
 
@@ -104,6 +111,16 @@ def _parts_of(text: str | None) -> tuple[StoredPart, ...]:
         StoredPart(number=number, size=size, crc32=checksum, etag=etag)
         for number, size, checksum, etag in json.loads(text or "[]")
     )
+
+
+def names_text(names: Iterable[str]) -> str:
+    """Names as a row has them."""
+    return json.dumps(list(names))
+
+
+def names_of(text: str | None) -> list[str]:
+    """The names in a column."""
+    return [str(name) for name in json.loads(text or "[]")]
 
 
 def problem_text(problem: Problem | None) -> str | None:
