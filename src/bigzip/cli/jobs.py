@@ -192,7 +192,7 @@ def show(
     width = max(map(len, fields))
     for name, value in fields.items():
         if value is not None and name != "archives":
-            shown = f"{value:,}" if isinstance(value, int) else printable(str(value))
+            shown = f"{value:,}" if isinstance(value, int) else printable(_text(value))
             print_result(f"{name.replace('_', ' '):<{width}}  {shown}")
     for archive in fields["archives"] or ():
         print_result(f"{printable(archive['archive'])}  {archive['bytes']:,} bytes, {_counted(archive['entries'])}")
@@ -303,6 +303,10 @@ def _detail(job: "Job") -> str:
     return str((job.problem or {}).get("detail", ""))
 
 
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def _percent(job: "Job") -> str:
     if not job.data_bytes:
         return ""
@@ -323,6 +327,8 @@ def _fields(service: "JobService", job: "Job") -> dict[str, Any]:
         "data_bytes_done": job.data_bytes_done,
         "bytes_written": job.bytes_written,
         "bytes_copied": job.bytes_copied,
+        "skipped": list(job.skipped) or None,
+        "skipped_count": job.skipped_count or None,
         "split": job.split,
         "archive": _location(job) if is_done and not is_set else None,
         "archive_bytes": job.archive_size,

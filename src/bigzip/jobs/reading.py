@@ -54,7 +54,7 @@ def measure(table: EntryTable, most: int, check: Check) -> Measured:
     measured = Measured({}, {})
     rows = array("Q")
     if table.has_remote_rows():
-        rows.extend(row for row in range(len(table)) if table.size(row) == UNKNOWN or table.is_unguarded(row))
+        rows.extend(row for row in range(len(table)) if table.size(row) == UNKNOWN or _is_unknown(table, row))
 
     def act(remaining: Iterator[int], check: Check) -> None:
         for _ in iter_steps(Driver(table, _measure(table, remaining, most, check, measured))):
@@ -64,7 +64,7 @@ def measure(table: EntryTable, most: int, check: Check) -> Measured:
     return measured
 
 
-def vanished(table: EntryTable, check: Check) -> dict[int, EntryProblem]:
+def vanished(table: EntryTable, check: Check) -> set[int]:
     """Look at the sources of all rows, and tell which are not there any more.
 
     Args:
@@ -74,7 +74,7 @@ def vanished(table: EntryTable, check: Check) -> dict[int, EntryProblem]:
     Raises:
         SourceReadError: a source could not be looked at just now.
     """
-    problems: dict[int, EntryProblem] = {}
+    found: set[int] = set()
 
     def act(remaining: Iterator[int], check: Check) -> None:
         roots = OpenRoots(table.connections)
@@ -84,14 +84,19 @@ def vanished(table: EntryTable, check: Check) -> dict[int, EntryProblem]:
                 try:
                     roots.source(table.base(row).root, table.path(row)).facts()
                 except SourceMissing:
-                    problems[row] = problem_of_vanished(table.name(row))
+                    found.add(row)
                 except SourceReadError as error:
                     raise error.of_entry(table.name(row)) from error
         finally:
             roots.close()
 
     _by_threads(array("Q", (row for row in range(len(table)) if table.base(row).root != DATA_ROOT)), act, check)
-    return problems
+    return found
+
+
+def _is_unknown(table: EntryTable, row: int) -> bool:
+    """Whether nothing tells what a row's source is to be: neither a version nor a CRC-32."""
+    return table.is_unguarded(row) and table.crc32(row) is None
 
 
 def problem_of_vanished(entry: str) -> EntryProblem:

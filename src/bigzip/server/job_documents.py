@@ -17,11 +17,12 @@ SIZE_PATTERN: Final = "^[0-9]{1,19}(\\.[0-9]{1,9})? ?([KMGTkmgt]?i?[Bb])?$"
 _PERCENT: Final = 100
 _OF_SOURCES: Final = {
     "SourceMissing": "is not there any more, or may not be read",
-    "SourceChanged": "has changed since the job began; begin another job",
+    "SourceChanged": "has changed since the job began; resume the job, which begins again",
     "SourceReadError": "cannot be read now; resume the job later",
 }
 _OF_PLACES: Final = {
     "OutputExists": "There is an archive of this key already; choose another, or allow overwriting.",
+    "SetOutgrown": "Files vanished while the set was built, and what is said of them does not fit; resume the job.",
     "UploadGone": "What was built so far is not there any more; resume the job, which begins again.",
     "WorkersFailed": "The workers gave up; whoever runs the service finds the reason in the log.",
 }
@@ -101,6 +102,8 @@ class JobDocument(BaseModel):
         list[ArchiveDocument] | None, Field(description="Of a set, in order: null until it is done, and of no set.")
     ]
     problem: JobProblem | None
+    skipped: Annotated[list[str], Field(description="What is missing and was left out: the first 1,000 names.")]
+    skipped_count: Annotated[int, Field(description="How many they are.")]
     last_event: Annotated[int, Field(description="To be told of later events alone: `after` of its events.")]
     links: JobLinks
 
@@ -143,6 +146,8 @@ def job_document(job: Job, roots: Roots, links: Sequence[str] = ()) -> JobDocume
         split=job.split,
         archives=_archives(job, downloads) if is_set and downloads else None,
         problem=None if job.problem is None else job_problem(job.problem, roots),
+        skipped=[roots.shown(name) for name in job.skipped],
+        skipped_count=job.skipped_count,
         last_event=job.last_event,
         links=JobLinks(
             self=place,
