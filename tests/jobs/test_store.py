@@ -73,7 +73,7 @@ def survey(store: WorkStore, count: int, waits: dict[int, int]) -> None:
         )
         for number in range(count + 1)
     ]
-    size = {"entries": count + 1, "data_bytes": 10 * (count + 1), "part_size": 1}
+    size: dict[str, Any] = {"entries": count + 1, "data_bytes": 10 * (count + 1), "part_size": 1}
     store.planned(work.claim, [b"plan"], bundles)
     store.surveyed(work.claim, upload_id="u", identity="i", **size)
 

@@ -1,8 +1,6 @@
 """Jobs of files whose servers tell no size, or no version: they are read through once, and guarded by what came."""
 
-import io
 import tracemalloc
-import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +17,7 @@ from tests.sources.file_server import MODIFIED, Fault, FileServer
 
 from .sites import Site, digest_of
 from .trees import MIB, noise, text
+from .zips import contents
 
 pytestmark = pytest.mark.timeout(120)
 BOTH = ("HEAD", "GET")
@@ -171,20 +170,11 @@ def test_file_that_cannot_be_read_for_its_size(web_site: Site, server: FileServe
     if on_missing == "fail":
         check_failed(job, "PlanRefused", "nowhere: ")
         return
-    content = content_of(web_site, job)
+    content = contents(web_site, job)
     report = content.pop("missing-files.txt").decode()
     assert content == {"there": b"there", "end.txt": b"the end"}
     assert f"{server.origin}/nowhere: " in report
     assert "\ngone: " in report
-
-
-def content_of(site: Site, job: Job) -> dict[str, bytes]:
-    assert job.state is JobState.DONE, job
-    path = site.service.places.open(job.place).path(job.key)
-    assert path is not None
-    with zipfile.ZipFile(io.BytesIO(Path(path).read_bytes())) as archive:
-        assert archive.testzip() is None
-        return {name: archive.read(name) for name in archive.namelist()}
 
 
 @pytest.mark.parametrize(

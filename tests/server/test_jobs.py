@@ -75,6 +75,12 @@ def test_archive_that_was_replaced_is_gone(caller: Caller) -> None:
         assert caller.http.head(link).status_code == 410
 
 
+def test_document_tells_what_was_skipped(caller: Caller) -> None:
+    job = ended(caller, begin(caller, "file:0.txt", "file:nowhere.txt", on_missing="skip"))
+    assert (job["state"], job["skipped"], job["skipped_count"]) == ("done", ["nowhere.txt"], 1)
+    assert job["entries"] == 2
+
+
 def test_events_are_told_as_they_happen(caller: Caller) -> None:
     job = begin(caller, *(f"file:{number}.txt" for number in range(6)))
     kinds: list[str] = []

@@ -188,7 +188,7 @@ def show(
     width = max(map(len, fields))
     for name, value in fields.items():
         if value is not None:
-            shown = f"{value:,}" if isinstance(value, int) else printable(str(value))
+            shown = f"{value:,}" if isinstance(value, int) else printable(_text(value))
             print_result(f"{name.replace('_', ' '):<{width}}  {shown}")
 
 
@@ -283,6 +283,10 @@ def _detail(job: "Job") -> str:
     return str((job.problem or {}).get("detail", ""))
 
 
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def _percent(job: "Job") -> str:
     if not job.data_bytes:
         return ""
@@ -302,6 +306,8 @@ def _fields(job: "Job") -> dict[str, Any]:
         "data_bytes_done": job.data_bytes_done,
         "bytes_written": job.bytes_written,
         "bytes_copied": job.bytes_copied,
+        "skipped": list(job.skipped) or None,
+        "skipped_count": job.skipped_count or None,
         "archive": _location(job) if job.state is JobState.DONE else None,
         "archive_bytes": job.archive_size,
         "created": _shown(job.created_microseconds // 1_000_000),

@@ -138,6 +138,8 @@ def _work_of(connection: Connection, row: Row[Any], asker: Asker) -> Work | None
         return None if _is_being_built(connection, row.id) else _claimed(connection, row, asker, JobState(row.state))
     match JobState(row.state):
         case JobState.QUEUED | JobState.SURVEYING:
+            if _is_being_built(connection, row.id):  # what was surveyed before, by workers that do not know it yet
+                return None
             return _claimed(connection, row, asker, JobState.SURVEYING)
         case JobState.BUILDING if row.split is not None:
             settle(connection, row)

@@ -64,7 +64,7 @@ def measure(table: EntryTable, most: int, check: Check) -> Measured:
     return measured
 
 
-def vanished(table: EntryTable, check: Check) -> dict[int, EntryProblem]:
+def vanished(table: EntryTable, check: Check) -> set[int]:
     """Look at the sources of all rows, and tell which are not there any more.
 
     Args:
@@ -74,7 +74,7 @@ def vanished(table: EntryTable, check: Check) -> dict[int, EntryProblem]:
     Raises:
         SourceReadError: a source could not be looked at just now.
     """
-    problems: dict[int, EntryProblem] = {}
+    found: set[int] = set()
 
     def act(remaining: Iterator[int], check: Check) -> None:
         roots = OpenRoots(table.connections)
@@ -84,14 +84,14 @@ def vanished(table: EntryTable, check: Check) -> dict[int, EntryProblem]:
                 try:
                     roots.source(table.base(row).root, table.path(row)).facts()
                 except SourceMissing:
-                    problems[row] = problem_of_vanished(table.name(row))
+                    found.add(row)
                 except SourceReadError as error:
                     raise error.of_entry(table.name(row)) from error
         finally:
             roots.close()
 
     _by_threads(array("Q", (row for row in range(len(table)) if table.base(row).root != DATA_ROOT)), act, check)
-    return problems
+    return found
 
 
 def problem_of_vanished(entry: str) -> EntryProblem:

@@ -1,6 +1,6 @@
 """What is kept of jobs, as values. Sizes and offsets in bytes, times in seconds since 1970 unless a name says more."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -62,7 +62,7 @@ class Job(NewJob):
     id: str
     state: JobState
     run: int
-    """How often it was resumed."""
+    """How often it was resumed, or surveyed again."""
     created_microseconds: int
     """Since 1970."""
     expires: int | None
@@ -99,6 +99,12 @@ class Job(NewJob):
     reopened: int
     """How often bundles had to be made again."""
     last_event: int
+    vanished: Sequence[str] = ()
+    """The names of entries whose sources were missing when they were built: each had the job surveyed again."""
+    skipped: Sequence[str] = ()
+    """What was asked for, is missing and left out: the first of them."""
+    skipped_count: int = 0
+    """How many they are."""
 
     @property
     def maker(self) -> str:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterable
+from itertools import chain, islice
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, insert, update
@@ -20,6 +21,11 @@ BUNDLE_COLUMNS: Final = [column for column in job_bundles.c if column.name != "f
 
 PROGRESS_SECONDS: Final = 1.0
 """Between two events that tell how far a job has come."""
+PLAN: Final = "plan"
+EARLIER: Final = "earlier"
+"""The plan of what was built before the job was surveyed again."""
+
+_SKIPPED_KEPT: Final = 1_000
 
 WAITING: Final = "waiting"
 RUNNING: Final = "running"
@@ -67,6 +73,9 @@ def job_of(row: Row[Any]) -> Job:
         split=row.split,
         parent=row.parent,
         number=row.number,
+        vanished=names_of(row.vanished),
+        skipped=names_of(row.skipped),
+        skipped_count=row.skipped_count,
     )
 
 
@@ -112,6 +121,22 @@ def _parts_of(text: str | None) -> tuple[StoredPart, ...]:
         StoredPart(number=number, size=size, crc32=checksum, etag=etag)
         for number, size, checksum, etag in json.loads(text or "[]")
     )
+
+
+def names_text(names: Iterable[str]) -> str:
+    """Names as a row has them."""
+    return json.dumps(list(names))
+
+
+def names_of(text: str | None) -> list[str]:
+    """The names in a column."""
+    return [str(name) for name in json.loads(text or "[]")]
+
+
+def with_skipped(row: Row[Any], names: Iterable[str], count: int) -> dict[str, Any]:
+    """The columns of what is left out of a job, when this many more are, with these names; a thousand are kept."""
+    kept = list(islice(chain(names_of(row.skipped), names), _SKIPPED_KEPT))
+    return {"skipped": names_text(kept) if kept else None, "skipped_count": row.skipped_count + count}
 
 
 def problem_text(problem: Problem | None) -> str | None:

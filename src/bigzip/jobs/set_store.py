@@ -1,7 +1,7 @@
 """Sets of archives in a database: what workers do with them. See `bigzip.jobs.sets`."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import delete, insert, update
 
@@ -9,7 +9,7 @@ from bigzip.database.schema import job_pieces, jobs
 from bigzip.jobs.clock import now
 from bigzip.jobs.fenced import FencedStore
 from bigzip.jobs.records import Claim, NewJob
-from bigzip.jobs.rows import PROGRESS_SECONDS, add_event
+from bigzip.jobs.rows import PROGRESS_SECONDS, add_event, with_skipped
 from bigzip.jobs.sets import INCOMPLETE, is_building_set, sum_up
 from bigzip.jobs.states import JobState
 
@@ -51,13 +51,13 @@ class SetStore(FencedStore):
                 values = {"job_id": identity, "kind": "request", "number": number, "data": piece}
                 connection.execute(insert(job_pieces).values(values))
 
-    def split(self, claim: Claim, *, entries: int, data_bytes: int) -> None:
-        """Have the members of a set built.
+    def split(self, claim: Claim, *, entries: int, data_bytes: int, skipped: Sequence[str] = ()) -> None:
+        """Have the members of a set built; `skipped` is what was found to be missing.
 
         Raises:
             LeaseLost: see the class.
         """
-        with self._fenced(claim) as (connection, _):
+        with self._fenced(claim) as (connection, row):
             connection.execute(update(jobs).where(jobs.c.parent == claim.job_id).values(state=JobState.QUEUED))
             values = {
                 "state": JobState.BUILDING,
@@ -66,6 +66,7 @@ class SetStore(FencedStore):
                 "attempts": 0,
                 "lease_until": None,
                 "problem": None,
+                **with_skipped(row, skipped, len(skipped)),
             }
             self._set(connection, claim.job_id, values)
             add_event(connection, claim.job_id, JobState.BUILDING)

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, delete, exists, func, select, update
 
 from bigzip.database.schema import jobs
 from bigzip.jobs.records import ArchiveOfSet, Job
-from bigzip.jobs.rows import add_event, ends, idle, job_of
+from bigzip.jobs.rows import add_event, ends, idle, job_of, names_of, with_skipped
 from bigzip.jobs.states import ACTIVE, JobState
 
 INCOMPLETE: Final = "incomplete"
@@ -44,7 +44,10 @@ def settle(connection: Connection, row: Row[Any]) -> None:
     query = select(jobs).where(jobs.c.parent == row.id).order_by(jobs.c.number)
     members = connection.execute(query).all()
     failed = next((member for member in members if member.state == JobState.FAILED), None)
-    if failed is not None:
+    if failed is not None and failed.failed_in == JobState.QUEUED:  # what was found by the survey holds no more
+        cancel_members(connection, row.id)
+        _end(connection, row.id, JobState.FAILED, {"failed_in": JobState.QUEUED, "problem": failed.problem})
+    elif failed is not None:
         _stop(connection, row.id)
         _end(connection, row.id, JobState.FAILED, {"failed_in": JobState.BUILDING, "problem": failed.problem})
     elif all(member.state == JobState.DONE for member in members):
@@ -63,6 +66,11 @@ def settle(connection: Connection, row: Row[Any]) -> None:
             "archives": json.dumps([asdict(archive) for archive in archives]),
             "archive_size": sum(archive.size for archive in archives),
             "problem": None,
+            **with_skipped(
+                row,
+                (name for member in members for name in names_of(member.skipped)),
+                sum(member.skipped_count for member in members),
+            ),
         }
         _end(connection, row.id, JobState.DONE, values)
 

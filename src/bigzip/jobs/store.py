@@ -206,11 +206,11 @@ class JobStore:
         goes_on = job.failed_in in (JobState.BUILDING, JobState.FINALIZING)
         state = JobState.BUILDING if job.state is JobState.FAILED and goes_on else JobState.QUEUED
         values: dict[str, Any] = {"state": state, "run": jobs.c.run + 1, "problem": None, "failed_in": None}
-        values |= {"expires": None, "reopened": 0, **idle()}
+        values |= {"expires": None, "reopened": 0, "vanished": None, **idle()}
         if state is JobState.QUEUED:
             connection.execute(delete(job_bundles).where(job_bundles.c.job_id == job.id))
             values |= {"data_bytes_done": 0, "bytes_written": 0, "bytes_copied": 0, "is_completing": False}
-            values["needs_cleanup"] = False
+            values |= {"needs_cleanup": False, "skipped": None, "skipped_count": 0}
         else:
             is_running = (job_bundles.c.job_id == job.id) & (job_bundles.c.state == RUNNING)
             again = {"state": WAITING, "token": job_bundles.c.token + 1}

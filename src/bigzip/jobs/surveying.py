@@ -3,15 +3,15 @@
 No data is read but samples of large entries, and all of those entries whose sources do not tell their size or version.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from hashlib import blake2b
 from typing import NamedTuple
 
 from bigzip.archive import Archive
 from bigzip.codecs import deflate
-from bigzip.errors import EntryProblem, PlanRefused, SourceMissing
+from bigzip.errors import EntryProblem, PlanRefused, SourceMissing, printable
 from bigzip.jobs.assembly import Assembly, assemble
-from bigzip.jobs.reading import Check, measure, problem_of_vanished
+from bigzip.jobs.reading import Check, measure, problem_of_vanished, vanished
 from bigzip.plan.encoding import undecided
 from bigzip.plan.entry import Method
 from bigzip.plan.report import without_missing
@@ -49,11 +49,7 @@ def survey(archive: Archive, store: PartStore, check: Check) -> Surveyed:
         InputError: it is too large for the store.
         SourceError: what must be read of a source could not be.
     """
-    plan, skipped = look_up(archive, store, check)
-    identity = blake2b(plan.comment, digest_size=16)
-    identity.update(plan.table.identity().encode())
-    assembly = assemble(plan.table, store.capabilities, _Copyable(plan.table, store), plan.comment)
-    return Surveyed(plan, assembly, identity.hexdigest(), skipped)
+    return _surveyed(look_up(archive, store, check), store)
 
 
 class LookedUp(NamedTuple):
@@ -79,9 +75,48 @@ def look_up(archive: Archive, store: PartStore, check: Check) -> LookedUp:
         table = table.with_methods(methods)
     if problems:
         table = without_missing(table, problems, report=len(table) - 1 if resolved.skipped else None)
-    found = Plan(table, undecided(len(table)), plan.comment)
-    found.skip_missing = plan.skip_missing
-    return LookedUp(found, tuple(problem.entry for problem in (*resolved.skipped, *problems.values())))
+    found = _undecided(table, plan)
+    return LookedUp(found, _names([*resolved.skipped, *problems.values()]))
+
+
+def survey_again(plan: Plan, store: PartStore, check: Check, *, without: Iterable[str], has_report: bool) -> Surveyed:
+    """Cut an archive anew, without what has vanished since it was surveyed. Its other entries stay as they were.
+
+    Args:
+        plan: what came of that survey.
+        store: where it will be built.
+        check: called now and then, from any thread; raises where the work is no longer to be done.
+        without: the names of entries that could not be built, whatever is said of their sources now.
+        has_report: whether the plan's last entry is a report on what was missing then.
+
+    Raises:
+        SourceReadError: a source could not be looked at just now.
+    """
+    table, names = plan.table, frozenset(without)
+    found = vanished(table, check)
+    rows = {row for row in range(len(table)) if table.name(row) in names} | found
+    missing = {row: problem_of_vanished(table.name(row)) for row in sorted(rows)}
+    table = without_missing(table, missing, report=len(table) - 1 if has_report else None)
+    return _surveyed(LookedUp(_undecided(table, plan), _names(missing.values())), store)
+
+
+def _surveyed(found: LookedUp, store: PartStore) -> Surveyed:
+    plan, skipped = found
+    identity = blake2b(plan.comment, digest_size=16)
+    identity.update(plan.table.identity().encode())
+    assembly = assemble(plan.table, store.capabilities, _Copyable(plan.table, store), plan.comment)
+    return Surveyed(plan, assembly, identity.hexdigest(), skipped)
+
+
+def _undecided(table: EntryTable, of: Plan) -> Plan:
+    """What is built of a table, as of the plan that it came from."""
+    plan = Plan(table, undecided(len(table)), of.comment)
+    plan.skip_missing = of.skip_missing
+    return plan
+
+
+def _names(skipped: Iterable[EntryProblem]) -> tuple[str, ...]:
+    return tuple(printable(one.entry) for one in skipped)
 
 
 class _Copyable:

@@ -15,7 +15,7 @@ from bigzip.sources.roots import Roots
 _PERCENT: Final = 100
 _OF_SOURCES: Final = {
     "SourceMissing": "is not there any more, or may not be read",
-    "SourceChanged": "has changed since the job began; begin another job",
+    "SourceChanged": "has changed since the job began; resume the job, which begins again",
     "SourceReadError": "cannot be read now; resume the job later",
 }
 _OF_PLACES: Final = {
@@ -71,6 +71,8 @@ class JobDocument(BaseModel):
     content_length: Annotated[int | None, Field(description="Of the ZIP; null until it is done.")]
     etag: Annotated[str | None, Field(description="Of the ZIP, likewise.", examples=['"5a9e…"'])]
     problem: JobProblem | None
+    skipped: Annotated[list[str], Field(description="What is missing and was left out: the first 1,000 names.")]
+    skipped_count: Annotated[int, Field(description="How many they are.")]
     last_event: Annotated[int, Field(description="To be told of later events alone: `after` of its events.")]
     links: JobLinks
 
@@ -109,6 +111,8 @@ def job_document(job: Job, roots: Roots, download: str | None = None) -> JobDocu
         content_length=job.archive_size,
         etag=None if job.archive_etag is None else quoted(job.archive_etag),
         problem=None if job.problem is None else job_problem(job.problem, roots),
+        skipped=[roots.shown(name) for name in job.skipped],
+        skipped_count=job.skipped_count,
         last_event=job.last_event,
         links=JobLinks(
             self=place,
