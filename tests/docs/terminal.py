@@ -184,7 +184,8 @@ def terminal(programs: Path, directory: Path, environment: Mapping[str, str]) ->
 
 def _session(text: str) -> Iterator[tuple[str, str | None]]:
     """Commands, and what is shown of their output; None where nothing is."""
-    for said in text.split("\n$ ") if text.startswith("$ ") else ():
+    assert text.startswith("$ "), f"commands in a console begin with $: {text}"
+    for said in text.split("\n$ "):
         command, _, shown = said.removeprefix("$ ").partition("\n")
         while command.endswith("\\"):
             line, _, shown = shown.partition("\n")

@@ -67,6 +67,12 @@ def test_every_public_name_is_in_the_reference(site: Path) -> None:
     assert set(bigzip.__all__) <= shown
 
 
+def test_links_of_the_readme_lead_somewhere() -> None:
+    """Those within the documentation are checked when it is built."""
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / "README.md").read_text()):
+        assert (ROOT / link).exists(), link
+
+
 def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
     """In Chromium, with what scripts ask for; a search, too, is answered by the site alone."""
     with served(site) as url, chromium() as browser:
