@@ -16,6 +16,7 @@ from bigzip.jobs.states import JobState, is_final
 from bigzip.jobs.store import JobStateError
 from tests.database.postgresql import PostgreSQL
 
+from .job_plans import new_job
 from .sets import built_archives, check_set, keys_of, members_of
 from .sites import Site, kill
 from .trees import MIB, archive_of, noise, text
@@ -162,6 +163,26 @@ def test_cancelled_set_leaves_nothing(site: Site, tree: Path, moment: str) -> No
     job = site.build(job)
     assert job.state is JobState.DONE
     assert len(members_of(site, job)) == len(job.archives) > 3
+
+
+@pytest.mark.parametrize("is_cancelled", [True, False])
+def test_what_half_a_survey_wrote_is_forgotten(directory_site: Site, is_cancelled: bool) -> None:
+    site = directory_site
+    asked = Archive()
+    asked.add(b"data", "a")
+    job = site.create(asked, split=SPLIT)
+    work = site.jobs.claim("somebody", 60.0)
+    assert work is not None
+    for number in (1, 2, 3):
+        site.jobs.add_member(work.claim, new_job(parent=job.id, number=number), [b"request"])
+    assert members_of(site, job) == []
+    if is_cancelled:
+        site.jobs.cancel(job.id)
+        with site.jobs._engine.connect() as connection:
+            assert list(connection.execute(select(jobs.c.id)).scalars()) == [job.id]
+    else:
+        site.jobs.release(work.claim, None, 0.0)
+        check_set(site, site.build(job), asked)
 
 
 def test_set_fails_with_its_first_archive_and_goes_on(site: Site, tree: Path) -> None:
