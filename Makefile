@@ -2,17 +2,21 @@
 # make example-django ROOT=...     the same by an application: example-flask, example-fastapi, example-aiohttp
 # make test                        install what the tests need, and run them
 # make check                       formatting, lint, types, imports
+# make docs                        build the documentation's pages into site/
 # make bench, make soak            measurements; proofs that take long
 
 PYTHON ?= python3
 VENV ?= .venv
 ROOT ?= .
 PORT ?= 8080
+# More than two processors can run, for most tests wait for something.
+PROCESSES ?= 3
 
 bin := $(VENV)/bin
 pip := $(bin)/pip --disable-pip-version-check --quiet
 
-.PHONY: serve test check format bench soak lock clean example-aiohttp example-django example-fastapi example-flask
+.PHONY: serve test check format docs bench soak lock clean
+.PHONY: example-aiohttp example-django example-fastapi example-flask
 
 serve: $(VENV)/installed-server
 	@$(bin)/bigzip serve --root "$(ROOT)" --port $(PORT)
@@ -31,7 +35,7 @@ example-flask: $(VENV)/installed-flask
 
 test: $(VENV)/installed-check
 	tests/install.sh
-	$(bin)/python -m pytest $(TESTS)
+	$(bin)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(TESTS)
 
 check: $(VENV)/installed-check
 	$(bin)/ruff format --check .
@@ -42,6 +46,10 @@ check: $(VENV)/installed-check
 format: $(VENV)/installed-check
 	$(bin)/ruff format .
 	$(bin)/ruff check --fix .
+
+# The variable has Material leave out what it says of its successor.
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --strict
 
 # BENCH: names of sections and options, such as BENCH='tree-store --quick'; by default all, in an hour and a half.
 bench: $(VENV)/installed-bench
@@ -60,7 +68,7 @@ lock:
 	rm -rf $(VENV)-lock
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist site
 
 $(VENV)/installed-%: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(pip) install --constraint constraints.txt --editable '.[$*]'

@@ -20,6 +20,7 @@ from bench import (
     entries,
     first_byte,
     http_download,
+    job_workers,
     jobs,
     machine,
     object_store,
@@ -46,6 +47,8 @@ BENCHES: dict[str, Callable[[Settings], Iterator[str]]] = {
     "slow-clients": slow_clients.measure,
     "object-store": object_store.measure,
     "jobs": jobs.measure,
+    "jobs-network": jobs.measure_network,
+    "job-workers": job_workers.measure,
     "upload": upload.measure,
 }
 

@@ -86,7 +86,7 @@ WAYS: dict[str, Callable[[str, str, str, str], None]] = {
 }
 
 
-def _text(number: int, size: int) -> bytes:
+def text_of(number: int, size: int) -> bytes:
     """Lines of words, that deflate makes a third of."""
     chosen = random.Random(number)
     words = [chosen.randbytes(4).hex() for _ in range(2_000)]
@@ -98,7 +98,7 @@ def _text(number: int, size: int) -> bytes:
 def _data(kind: str, number: int) -> bytes:
     chosen = random.Random(number)
     if kind == "text":
-        return _text(number, 32 << 20)
+        return text_of(number, 32 << 20)
     if kind == "challenge":
         return chosen.randbytes(int(min(8e6, max(2e6, chosen.gauss(5e6, 1e6)))))
     return chosen.randbytes({"large": 64 << 20, "small": 100_000}[kind])

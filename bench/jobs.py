@@ -1,14 +1,15 @@
 """`jobs`: objects of a bucket archived into the same bucket: a job of bigzip beside the task that most write first.
 
 The server is SeaweedFS on this machine, which copies by its own processors: what it copies costs less than on the way
-through a client, and not next to nothing as in a store of many machines.
+through a client, and not next to nothing as in a store of many machines. `jobs-network` is the same with a network of
+limited rate between the clients and the server, as workers mostly have.
 """
 
 import json
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +20,15 @@ from bench.children import CommandFailed
 from bench.contenders import PAUSE_SECONDS, Contender, Outcome, python
 from bench.inputs import Facts
 from bench.job_peers import download
+from bench.network import NoNetwork, limit, own_network
 from bench.seaweed import Seaweed, seaweed
 from bench.servers import ServiceFailed
 from bench.settings import Settings
 from bench.tables import mebibytes, missing_row, ratio, seconds, table
 from bench.temp_disk import watched
 
+_MEGABITS = 600
+"""A second: what the entrants of the challenge had, who streamed 15 GB in 212 s."""
 _NAMES = {
     "job-4": "job, 4 slots",
     "job-2": "job, 2 slots",
@@ -76,8 +80,27 @@ class _Lane:
 
 def measure(settings: Settings) -> Iterator[str]:
     """Large objects, small ones, those of a challenge, and text."""
+    yield "From a bucket of SeaweedFS on this machine into the same bucket.\n"
+    yield from _measure(_sets(settings), settings, None)
+
+
+def measure_network(settings: Settings) -> Iterator[str]:
+    """Large objects, and those of a challenge, with a network between the clients and the server."""
+    yield (
+        "From a bucket of SeaweedFS on this machine into the same bucket, over a network of "
+        f"{_MEGABITS:,} Mbit/s to the server and as much from it, without further delay.\n"
+    )
+    try:
+        with own_network():
+            sets = [objects for objects in _sets(settings) if objects.kind in ("large", "challenge")]
+            yield from _measure(sets, settings, _MEGABITS)
+    except NoNetwork as error:
+        yield f"Not measured: {error}."
+
+
+def _sets(settings: Settings) -> Sequence[_Objects]:
     stored = ("job-4", "task")
-    sets = (
+    return (
         _Objects(kind="large", count=settings.scaled(64, 3), method="store", ways=stored, shown="of 64 MiB"),
         _Objects(kind="small", count=settings.scaled(5_000, 100), method="store", ways=stored, shown="of 100 KB"),
         _Objects(
@@ -95,19 +118,23 @@ def measure(settings: Settings) -> Iterator[str]:
             shown="of 32 MiB of text, deflated",
         ),
     )
+
+
+def _measure(sets: Iterable[_Objects], settings: Settings, megabits: int | None) -> Iterator[str]:
     rows: list[list[str]] = []
     for objects in sets:
         directory = settings.cache / f"jobs-{objects.kind}-{objects.count}"
         try:
             with seaweed(directory, settings.environment) as server:
                 facts = _filled(objects, directory, server, settings)
+                if megabits is not None:
+                    limit(server.port, megabits)
                 lanes = _run_in_turn(objects, facts, server, settings)
         except ServiceFailed as error:
             yield f"Not measured: {error}."
             return
         shown = f"{objects.count:,} {objects.shown}"
         rows += [_row(shown, lane, lanes[0].outcome) for lane in lanes]
-    yield "From a bucket of SeaweedFS on this machine into the same bucket.\n"
     yield from table(_HEADER, rows)
 
 

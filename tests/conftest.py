@@ -12,6 +12,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
+from tests.descriptors import differences, open_descriptors
+
 SOAK = bool(os.environ.get("BIGZIP_SOAK"))
 
 # No service that a test starts may find, or fill, the index of whoever runs the tests.
@@ -44,6 +46,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def no_descriptor_left() -> Iterator[None]:
     """Fails a test that leaves a descriptor open."""
-    before = sorted(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     yield
-    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert not differences(before, open_descriptors())

@@ -94,7 +94,9 @@ def test_an_argument_at_the_limit_is_taken(options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", [None, ""])
-@pytest.mark.parametrize("source", [b"data", [b"data"], io.BytesIO(b"data"), VirtualSource(4)], ids=repr)
+@pytest.mark.parametrize(
+    "source", [b"data", [b"data"], io.BytesIO(b"data"), VirtualSource(4)], ids=["bytes", "iterable", "file", "source"]
+)
 def test_what_is_no_path_needs_a_name(source: Any, name: str | None) -> None:
     with pytest.raises(InputError, match="needs a name"):
         Archive().add(source, name)
@@ -156,7 +158,9 @@ class TestDirectories:
         assert full.date_time == (2023, 11, 14, 22, 13, 20)
         assert rendered(archive) == rendered(archive.plan())
 
-    @pytest.mark.parametrize("source", [b"data", [b""], VirtualSource(0), io.BytesIO()], ids=repr)
+    @pytest.mark.parametrize(
+        "source", [b"data", [b""], VirtualSource(0), io.BytesIO()], ids=["bytes", "iterable", "source", "file"]
+    )
     def test_a_directory_has_no_data(self, source: Any) -> None:
         with pytest.raises(InputError, match="a directory has no data"):
             Archive().add(source, "a/")

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
 from contextlib import aclosing, closing
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
@@ -21,7 +22,7 @@ from bigzip.arguments import (
     seconds,
 )
 from bigzip.codecs.checksum import crc32 as crc32_of
-from bigzip.errors import InputError, ManifestError
+from bigzip.errors import EntryProblem, InputError, ManifestError
 from bigzip.format.constants import MAX_32
 from bigzip.plan.encoding import undecided
 from bigzip.plan.entry import Method
@@ -40,7 +41,7 @@ from bigzip.sources.local_walk import SymlinkPolicy
 from bigzip.sources.roots import RootArgument, Roots
 from bigzip.sources.source import AnySource, AsyncSource, Source
 from bigzip.sources.url import is_in_store, is_url, parse_asked
-from bigzip.survey.expand import Policies, expand
+from bigzip.survey.expand import Expanded, Policies, Unguarded, expand
 from bigzip.survey.index import SurveyIndex
 from bigzip.survey.looks import REQUEST_ROOT
 from bigzip.survey.survey import Survey, SurveyDepth
@@ -147,6 +148,7 @@ class Archive:
         self._table = EntryTable(connections)
         self._is_shared = False
         self._is_resolved = False
+        self._skipped: tuple[EntryProblem, ...] = ()
 
     def add(
         self,
@@ -169,7 +171,8 @@ class Archive:
                 async iterable of bytes, which is read once; or an object with the `Source` protocol.
             name: the entry's name. By default the last component of a path; "" puts what is in a directory or beneath a
                 prefix at the archive's top. All else needs a name.
-            method, level: instead of the archive's.
+            method: instead of the archive's.
+            level: instead of the archive's.
             modified: a time (naive ones are UTC) or seconds since 1970, instead of the source's.
             mode: Unix permission bits, instead of the source's.
             size: the data's length in bytes, where it is known: it is relied on, and checked.
@@ -184,6 +187,7 @@ class Archive:
         self._policies.check_entries(len(self._table) + 1)
         if self._is_shared:
             self._table, self._is_shared, self._is_resolved = self._table.copy(), False, False
+            self._skipped = ()
         options: dict[str, Any] = {
             "method": self._method if method is None else choice(Method, method, "method"),
             "level": self._level if level is None else checked_level(level),
@@ -291,18 +295,28 @@ class Archive:
         archive._table, archive._is_shared, archive._is_resolved = parts.table, True, is_resolved
         return archive
 
-    def resolve(self) -> "Archive":
+    def resolve(self, *, unguarded: Literal["once", "keep"] = "once") -> "Archive":
         """The same archive with its paths looked up: every entry has its size and version, and no data was read.
 
         Repeatable, each time with the files as they are then.
+
+        Args:
+            unguarded: what becomes of a file behind a URL whose server tells no size, or no version. "once": it is
+                read once. "keep": it can be read again, by whoever sees to it that it is the same, as jobs do.
 
         Raises:
             LimitExceeded: there are more entries than `max_entries`.
             PlanRefused: entries cannot be archived; each is named.
         """
+        table, skipped = self._looked_up(unguarded=choice(Unguarded, unguarded, "unguarded"))
         resolved = copy.copy(self)
-        vars(resolved).update(_table=self._expanded(), _is_shared=True, _is_resolved=True)
+        vars(resolved).update(_table=table, _skipped=skipped, _is_shared=True, _is_resolved=True)
         return resolved
+
+    @property
+    def skipped(self) -> tuple[EntryProblem, ...]:
+        """What was missing and is left out, as the last entry says; for a resolved archive."""
+        return self._skipped
 
     @property
     def count(self) -> int:
@@ -448,10 +462,15 @@ class Archive:
         self._table.append(_DATA_BASE, name, payload=data, size=len(data), crc32=checksum, mode=mode, **options)
 
     def _expanded(self, grew: Callable[[int], None] = _pay_no_heed) -> EntryTable:
+        return self._looked_up(grew).table
+
+    def _looked_up(
+        self, grew: Callable[[int], None] = _pay_no_heed, *, unguarded: Unguarded = Unguarded.ONCE
+    ) -> Expanded:
         self._is_shared = True
         if self._is_resolved:
-            return self._table
-        return expand(self._table, self._policies, grew)
+            return Expanded(self._table, self._skipped)
+        return expand(self._table, replace(self._policies, unguarded=unguarded), grew)
 
     def _plan(self, depth: SurveyDepth, progress: ProgressCallback | None) -> Plan:
         if depth is not SurveyDepth.FULL:  # reads nothing

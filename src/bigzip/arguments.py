@@ -3,19 +3,28 @@
 All raise `InputError` where an argument cannot be used.
 """
 
+import re
 from collections.abc import AsyncIterable, Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
+from fractions import Fraction
 from typing import BinaryIO, Final, TypeVar, cast
 
 from bigzip.codecs.deflate import MAX_LEVEL, MIN_LEVEL
-from bigzip.errors import InputError
+from bigzip.errors import InputError, printable
 from bigzip.format.constants import MAX_16
 from bigzip.sources.iterable import AsyncIterableSource, IterableSource, file_chunks
 from bigzip.sources.source import AnySource, AsyncSource, Source
 
 _MAX_SECONDS: Final = 1 << 53
 """What fits the columns, and a float to the second."""
+_MAX_SIZE: Final = (1 << 62) - 1
+_SIZE: Final = re.compile(r"(?P<number>[0-9]{1,19}(\.[0-9]{1,9})?) ?(?P<unit>([kmgt]i?)?b)?", re.ASCII | re.IGNORECASE)
+_UNITS: Final = {"b": 1} | {
+    f"{letter}{infix}b": base**power
+    for power, letter in enumerate("kmgt", start=1)
+    for infix, base in (("", 1_000), ("i", 1_024))
+}
 E = TypeVar("E", bound=StrEnum)
 
 
@@ -47,6 +56,15 @@ def checked_level(level: int | None) -> int:
     if not MIN_LEVEL <= level <= MAX_LEVEL:
         raise InputError(f"level {level} is not possible: it must be {MIN_LEVEL} (fast) to {MAX_LEVEL} (small)")
     return level
+
+
+def checked_size(size: int | str, what: str) -> int:
+    """A size in bytes: a number of them, or one with a unit, as in 10GB (10^9 bytes each) or 10GiB (2^30)."""
+    match = _SIZE.fullmatch(str(size))
+    found = Fraction(match["number"]) * _UNITS[(match["unit"] or "b").lower()] if match else Fraction(0)
+    if not 1 <= found <= _MAX_SIZE:
+        raise InputError(f"{what}: {printable(str(size))!r} is no size here: give one as 10GB, 500MiB or 10000000")
+    return int(found)
 
 
 def check_text(text: str, what: str) -> None:

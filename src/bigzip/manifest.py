@@ -25,7 +25,7 @@ from bigzip.sources.url import is_url
 
 _FILE: Final = "file:"
 _NOT_JSON: Final = (ValueError, RecursionError)
-_WHOLE_FIELDS: Final[dict[str, type]] = {
+_WHOLE_FIELDS: Final[dict[str, type | tuple[type, ...]]] = {
     "name": str,
     "method": str,
     "level": int,
@@ -36,7 +36,7 @@ _WHOLE_FIELDS: Final[dict[str, type]] = {
     "comment": str,
     "entries": list,
 }
-_ENTRY_FIELDS: Final[dict[str, type]] = {
+_ENTRY_FIELDS: Final[dict[str, type | tuple[type, ...]]] = {
     "source": str,
     "name": str,
     "size": int,
@@ -70,7 +70,11 @@ class Manifest:
     """Where each entry stands, and what stands there; may be used once."""
 
 
-def read_manifest(lines: Iterable[str], *, also: Mapping[str, type] | None = None) -> Manifest:
+Kinds = Mapping[str, type | tuple[type, ...]]
+"""Fields, with the types that their values may have."""
+
+
+def read_manifest(lines: Iterable[str], *, also: Kinds | None = None) -> Manifest:
     """The manifest in a text file or its lines.
 
     Args:
@@ -150,7 +154,7 @@ def _arguments(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _document(text: str, known: dict[str, type]) -> Manifest:
+def _document(text: str, known: Kinds) -> Manifest:
     if not text.strip():
         raise ManifestError("the manifest", "it is empty")
     try:
@@ -181,13 +185,14 @@ def _chain(first: str, rest: Iterable[str]) -> Iterator[str]:
     yield from rest
 
 
-def _checked(value: Any, known: dict[str, type], where: str) -> dict[str, Any]:
+def _checked(value: Any, known: Kinds, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ManifestError(where, f"here should be a JSON object, and is {_TYPE_NAMES[type(value)]}")
     for field, content in value.items():
         if field not in known:
             raise ManifestError(where, f"the field {short_repr(field)} is not known; known are {', '.join(known)}")
-        if not isinstance(content, known[field]) or isinstance(content, bool) is not (known[field] is bool):
-            expected, actual = _TYPE_NAMES[known[field]], _TYPE_NAMES[type(content)]
+        kinds = kind if isinstance(kind := known[field], tuple) else (kind,)
+        if type(content) not in kinds:
+            expected, actual = " or ".join(_TYPE_NAMES[kind] for kind in kinds), _TYPE_NAMES[type(content)]
             raise ManifestError(where, f"{field} should be {expected}, and is {actual}: {short_repr(content)}")
     return dict(value)

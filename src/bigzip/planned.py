@@ -6,6 +6,7 @@ from typing import Final
 
 from bigzip.errors import ManifestError, NotRepeatable, UnsatisfiableRange
 from bigzip.plan.frozen import FrozenPlan
+from bigzip.plan.partition import partition
 from bigzip.plan.pieces import from_pieces, to_pieces
 from bigzip.plan.remembered import Index, is_memorable
 from bigzip.plan.serial import from_json_lines, to_json_lines
@@ -93,6 +94,31 @@ class Plan(FrozenPlan):
             _write(Driver(self.table, steps, progress, workers, self.index), sink)
             workers.finish()
         return sink.size
+
+    def partition(self, size: int) -> list[range]:
+        """The rows of each archive of a set that has all entries, in order, and no archive of more than `size` bytes.
+
+        `part` makes the plan of each.
+
+        Raises:
+            PlanRefused: entries are too large even alone; each is named.
+            LimitExceeded: there would be more than a thousand archives.
+            InputError: not even an empty archive has so few bytes.
+            NotRepeatable: the length is not known beforehand.
+        """
+        layout = self.layout
+        if layout is None:
+            raise NotRepeatable("the archive's length is not known beforehand, so it cannot be split")
+        most = (layout.row_offset(row + 1) - layout.row_offset(row) for row in range(len(layout)))
+        return partition(self.table, most, size=size, comment=self.comment)
+
+    def part(self, rows: range) -> "Plan":
+        """The plan of an archive of some of the entries: of `rows`, which follow each other."""
+        table = self.table.reordered(rows) if self.table.has_objects() else self.table.slice(rows)
+        table.connections = self.table.connections
+        plan = Plan(table, self.encoding.slice(self.table, rows), self.comment)
+        plan.skip_missing, plan.index, plan.concurrency = self.skip_missing, self.index, self.concurrency
+        return plan
 
     def still_holds(self, start: int, stop: int) -> bool:
         """Whether the sources of the bytes `[start, stop)` are as they were planned; reads no data, repeatable.

@@ -128,6 +128,11 @@ def test_what_killed_commands_left_is_left_out(tree: Path) -> None:
     assert_done(bigzip("create", "tree/out.zip", ".", directory=tree))
     assert names(tree / "tree/out.zip") == ["tree/", "tree/a.txt", "tree/sub/", "tree/sub/b.txt"]
     left.unlink()
+    beside = tree / "tree/sub/.bigzip-0123456789abcdef.partial"
+    beside.write_bytes(b"half an archive")
+    assert_done(bigzip("create", "out.zip", ".", directory=tree / "tree/sub"))
+    assert names(tree / "tree/sub/out.zip") == ["b.txt"]
+    beside.unlink()
 
 
 @pytest.mark.parametrize("paths", [["tree"], ["tree/a.txt", "tree/sub"]])

@@ -3,7 +3,6 @@
 import asyncio
 import io
 import os
-import re
 import zipfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -353,19 +352,3 @@ def test_what_cannot_be_archived_is_said_in_a_line(arguments: list[str], message
     with pytest.raises(CommandError, match=message):
         command(str(tmp_path / "a.zip"), *arguments)
     assert not list(tmp_path.iterdir())
-
-
-def test_the_example_of_the_documentation(django_site: Path) -> None:
-    from django.core.files.storage import default_storage
-    from django.test import RequestFactory
-
-    from .gallery.models import Photo
-
-    names = {photo(f"{number}.txt", b"%d" % number).image.name: b"%d" % number for number in range(3)}
-    text = (Path(__file__).parents[2] / "docs/responses.md").read_text()
-    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    site: dict[str, Any] = {"bigzip": bigzip, "Photo": Photo, "default_storage": default_storage}
-    exec(compile(block, "responses.md", "exec"), site)
-    response = site["album"](RequestFactory().get("/"), 1)
-    with zipfile.ZipFile(io.BytesIO(b"".join(response))) as opened:
-        assert {name: opened.read(name) for name in opened.namelist()} == names

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +26,13 @@ class PostgreSQL:
     port: int
     prefix: tuple[str, ...]
     programs: Path
-    restart: Callable[[], None]
-    """End it without any order, and start it anew with what it has on disk."""
+    stopped: Callable[[], AbstractContextManager[None]]
+    """Ends it without any order, and starts it anew with what it has on disk when the block ends."""
+
+    def restart(self) -> None:
+        """End it without any order, and start it anew with what it has on disk."""
+        with self.stopped():
+            pass
 
     def new_database(self) -> str:
         """The URL of a new, empty database."""
@@ -80,13 +85,15 @@ def running_postgresql(directory: Path) -> Iterator[PostgreSQL]:
     with ExitStack() as stack:
         process = stack.enter_context(running())
 
-        def restart() -> None:
+        @contextmanager
+        def stopped() -> Iterator[None]:
             nonlocal process
             process.send_signal(signal.SIGQUIT)  # its immediate shutdown: what follows is a recovery
             process.wait(30)
+            yield
             process = stack.enter_context(running())
 
-        yield PostgreSQL(port=port, prefix=prefix, programs=programs, restart=restart)
+        yield PostgreSQL(port=port, prefix=prefix, programs=programs, stopped=stopped)
 
 
 def _programs() -> Path:

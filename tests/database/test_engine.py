@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -14,6 +16,9 @@ from bigzip.database.archives import ArchiveStore
 from bigzip.database.engine import described, open_database
 from bigzip.database.schema import METADATA
 from bigzip.errors import InputError, OutputError
+from tests.server.service import wait_until
+
+from .postgresql import running_postgresql
 
 _OPEN = "import sys; from bigzip.database.engine import open_database; open_database(sys.argv[1])"
 
@@ -69,6 +74,20 @@ def test_what_is_no_database_is_said(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="file is not a database"):
         open_database(str(tmp_path / "text"))
     assert os.path.getsize(tmp_path / "text") == 2_000
+
+
+def test_a_server_that_is_not_there_yet_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        TemporaryDirectory() as directory,
+        running_postgresql(Path(directory)) as server,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        place = server.new_database()
+        with server.stopped():
+            opened = threads.submit(open_database, place, patience_seconds=60.0)
+            wait_until(lambda: "waiting for it" in caplog.text, "it is tried")
+            assert not opened.done()
+        opened.result(60).dispose()
 
 
 def test_a_password_is_not_shown() -> None:

@@ -88,7 +88,7 @@ def _end(stops: list[Cut], number: int) -> int:
 
 def survey(store: WorkStore, work: SurveyWork, planned: list[PlannedBundle]) -> None:
     """Have a job built in these bundles."""
-    size = {"entries": len(planned), "data_bytes": BUNDLE_BYTES * len(planned), "part_size": 1}
+    size: dict[str, Any] = {"entries": len(planned), "data_bytes": BUNDLE_BYTES * len(planned), "part_size": 1}
     store.planned(work.claim, [b"plan"], planned)
     store.surveyed(work.claim, upload_id="u", identity="i", **size)
 

@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from sqlalchemy import update
+
 from bigzip.archive import Archive
 from bigzip.database.engine import open_database
+from bigzip.database.schema import jobs
 from bigzip.jobs.places import Places
 from bigzip.jobs.records import Job
 from bigzip.jobs.service import JobService, Order
@@ -128,6 +131,14 @@ class Site:
             stop = min(start + (16 << 20), job.archive_size)
             digest.update(store.read(job.key, start, stop, etag=job.archive_etag or ""))
         return digest.hexdigest()
+
+    def expire(self, job: Job) -> None:
+        """Have a job's time be over, and all be done that follows."""
+        with self.jobs._engine.begin() as connection:
+            connection.execute(update(jobs).where(jobs.c.id == job.id).values(expires=1))
+        assert self.jobs.expire_due() == 1
+        assert self.build(job).state is JobState.EXPIRED
+        assert not self.job(job).needs_cleanup
 
     def final_events(self, job: Job) -> list[str]:
         """The kinds of events by which the job ended."""

@@ -80,11 +80,11 @@ def test_failed_job_keeps_what_is_done(site: Site, tmp_path: Path) -> None:
         kill(worker)
     assert not is_final(site.job(job).state)
     for path in tree.glob("*.*"):
-        path.write_bytes(b"another file")
+        path.unlink()
     job = site.build(job)
     assert job.state is JobState.FAILED
     assert job.problem is not None
-    assert job.problem["kind"] == "SourceChanged"
+    assert job.problem["kind"] == "SourceMissing"
     assert job.problem["entry"].startswith("tree/")
     done = job.data_bytes_done
     assert done > 0

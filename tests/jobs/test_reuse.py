@@ -31,15 +31,6 @@ def built(site: Site, archive: Archive, **options: object) -> Job:
     return job
 
 
-def expire(site: Site, job: Job) -> None:
-    """Have a job's time be over, and all be done that follows."""
-    with site.jobs._engine.begin() as connection:
-        connection.execute(update(jobs).where(jobs.c.id == job.id).values(expires=1))
-    assert site.jobs.expire_due() == 1
-    assert site.build(job).state is JobState.EXPIRED
-    assert not site.job(job).needs_cleanup
-
-
 def is_there(site: Site, job: Job) -> bool:
     return site.service.places.open(job.place).find(job.key) is not None
 
@@ -58,10 +49,10 @@ def test_job_for_the_same_is_done_at_once(site: Site, tree: Path) -> None:
 def test_archive_is_deleted_with_the_last_that_has_it(site: Site, tree: Path, order: list[int]) -> None:
     made = [built(site, archive_of(tree)) for _ in range(3)]
     for number in order[:-1]:
-        expire(site, made[number])
+        site.expire(made[number])
         assert is_there(site, made[number])
     assert site.digest(made[order[-1]]) == digest_of(archive_of(tree))
-    expire(site, made[order[-1]])
+    site.expire(made[order[-1]])
     assert not is_there(site, made[0])
 
 

@@ -73,7 +73,7 @@ def survey(store: WorkStore, count: int, waits: dict[int, int]) -> None:
         )
         for number in range(count + 1)
     ]
-    size = {"entries": count + 1, "data_bytes": 10 * (count + 1), "part_size": 1}
+    size: dict[str, Any] = {"entries": count + 1, "data_bytes": 10 * (count + 1), "part_size": 1}
     store.planned(work.claim, [b"plan"], bundles)
     store.surveyed(work.claim, upload_id="u", identity="i", **size)
 
@@ -97,7 +97,7 @@ def end_leases(store: WorkStore) -> None:
 
 
 def test_states_lead_where_the_table_says() -> None:
-    assert set(before(JobState.DONE)) == {JobState.FINALIZING, JobState.SURVEYING}
+    assert set(before(JobState.DONE)) == {JobState.FINALIZING, JobState.SURVEYING, JobState.BUILDING}
     assert TRANSITIONS[JobState.EXPIRED] == frozenset()
     assert set(TRANSITIONS) == set(JobState)
 

@@ -23,7 +23,7 @@ from sqlalchemy import delete, select, update
 from bigzip.database.schema import job_bundles, jobs
 from bigzip.jobs.fenced import LeaseLost
 from bigzip.jobs.records import ArchiveResult, BuildWork, Bundle, Claim, CleanupWork, FinishWork, SurveyWork, Work
-from bigzip.jobs.rows import DONE
+from bigzip.jobs.rows import DONE, EARLIER
 from bigzip.jobs.states import ACTIVE, JobState, is_final
 from bigzip.jobs.store import JobStateError
 from bigzip.jobs.work_store import WorkStore
@@ -62,6 +62,7 @@ class Workers(RuleBasedStateMachine):
         self.store = store
         self.engine = store._engine
         self.jobs: list[str] = []
+        self.surveyed_again: Counter[str] = Counter()
         self.live: dict[Claim, Work] = {}
         """That nobody else has claimed since."""
         self.ended: set[Claim] = set()
@@ -88,7 +89,7 @@ class Workers(RuleBasedStateMachine):
 
     @rule(after=st.booleans())
     def claim(self, after: bool) -> None:
-        last = next((claim for claim in self.lost if after and claim.bundle is not None), None)
+        last = next((claim for claim in self._all_lost() if after and claim.bundle is not None), None)
         self._hold(self.store.claim("worker", LEASE, after=last))
 
     @rule()
@@ -155,6 +156,21 @@ class Workers(RuleBasedStateMachine):
             self.store.reopen(work.claim, {number: 1 << 32}, "it is lost")
             self._lose(work.claim)
 
+    @precondition(lambda self: self._held(BuildWork, FinishWork))
+    @rule(data=st.data(), is_meant=RARELY)
+    def survey_again(self, data: st.DataObject, is_meant: bool) -> None:
+        """As when a source has vanished."""
+        if not is_meant:
+            return
+        work = data.draw(st.sampled_from(self._held(BuildWork, FinishWork)))
+        before = self._job(work.job.id)
+        has_begun = self.store.survey_again(work.claim, f"entry {len(before.vanished)}")
+        assert has_begun == (len(before.vanished) < 5)
+        self.surveyed_again[work.job.id] += has_begun
+        after = self._job(work.job.id)
+        assert after.state is (JobState.SURVEYING if has_begun else before.state)
+        assert list(self.store.pieces(work.job.id, EARLIER)) == ([b"plan"] if has_begun else [])
+
     @precondition(lambda self: self._held(CleanupWork))
     @rule(data=st.data())
     def clean(self, data: st.DataObject) -> None:
@@ -189,7 +205,7 @@ class Workers(RuleBasedStateMachine):
     @precondition(lambda self: self.live)
     @rule(data=st.data())
     def renew(self, data: st.DataObject) -> None:
-        claims = data.draw(st.sets(st.sampled_from([*self.live, *self.lost])))
+        claims = data.draw(st.sets(st.sampled_from([*self.live, *self._all_lost()])))
         assert self.store.renew(claims, LEASE) == claims & self.lost
         self.ended -= claims
 
@@ -197,7 +213,7 @@ class Workers(RuleBasedStateMachine):
     @rule(data=st.data())
     def write_late(self, data: st.DataObject) -> None:
         """By a claim that has passed on, or whose job is not in that state any more."""
-        claim = data.draw(st.sampled_from(sorted(self.lost, key=str)))
+        claim = data.draw(st.sampled_from(self._all_lost()))
         before = self._everything()
         for act in self._acts(claim):
             with pytest.raises(LeaseLost):
@@ -279,7 +295,7 @@ class Workers(RuleBasedStateMachine):
             runs: list[list[str]] = [[]]
             for event in events:
                 runs.append([]) if event.kind == "resumed" else runs[-1].append(event.kind)
-            assert len(runs) == job.run + 1
+            assert len(runs) + self.surveyed_again[identity] == job.run + 1
             for run in runs:
                 ends = [kind for kind in run if kind in list(JobState) and is_final(JobState(kind))]
                 assert all(count == 1 for count in Counter(ends).values())
@@ -325,6 +341,10 @@ class Workers(RuleBasedStateMachine):
             self.lost.add(claim)
         self.ended.discard(claim)
 
+    def _all_lost(self) -> list[Claim]:
+        """In an order that is the same each time: the ids of jobs are not."""
+        return sorted(self.lost, key=lambda claim: (self.jobs.index(claim.job_id), str(claim[1:])))
+
     def _lose_merged(self, identity: str) -> None:
         """The claims of bundles that are no more, or are to be made again."""
         with self.engine.connect() as connection:
@@ -354,10 +374,13 @@ class Workers(RuleBasedStateMachine):
 
     def _acts(self, claim: Claim) -> Iterator[Callable[[], object]]:
         """All that can be done by a claim."""
-        store, size = self.store, {"entries": 0, "data_bytes": 0, "part_size": 1}
+        store = self.store
+        size: dict[str, Any] = {"entries": 0, "data_bytes": 0, "part_size": 1}
         made = result(first_part=1)
         yield lambda: store.release(claim, PROBLEM, 0.0)
         yield lambda: store.fail(claim, PROBLEM)
+        if claim.state in (JobState.BUILDING, JobState.FINALIZING):
+            yield lambda: store.survey_again(claim, "late")
         if claim.bundle is not None:
             yield lambda: store.finish(claim, made)
             yield lambda: store.extend(claim, LEASE)

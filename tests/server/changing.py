@@ -5,6 +5,7 @@ than what the kernel and the service keep for a slow reader, so the change comes
 """
 
 import os
+import signal
 import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -165,13 +166,15 @@ def through_pipe(command: list[str], download: Download, directory: Path) -> int
 
 
 def aria2c(download: Download, directory: Path) -> str:
-    """It cannot be held by a pipe, so its speed is limited."""
-    options = ["--max-tries=1", "--split=1", "--max-download-limit=12M", "--out=a.zip"]
+    """It cannot be held by a pipe, so its speed is limited, and the whole process is held."""
+    options = ["--max-tries=1", "--split=1", "--max-download-limit=12M", "--disk-cache=0", "--out=a.zip"]
     with start([*ARIA2C, *options, download.url], directory) as process:
         try:
             file = directory / "a.zip"
             wait_until(lambda: file.exists() and file.stat().st_size > 0, "aria2c has written something")
+            process.send_signal(signal.SIGSTOP)
             download.change_now()
+            process.send_signal(signal.SIGCONT)
             status = process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()

@@ -15,7 +15,7 @@ import pytest
 
 from .service import Service, wait_until
 
-_CONFIGURATION: Final = """
+CONFIGURATION: Final = """
 daemon off;
 master_process off;
 pid {directory}/pid;
@@ -90,7 +90,7 @@ def _running(servers: str, port: int, directory: Path) -> Iterator[None]:
     if program is None:
         pytest.fail("the program nginx is missing: install the Debian package nginx-light")
     configuration = directory / "nginx.conf"
-    configuration.write_text(_CONFIGURATION.format(directory=directory, servers=servers))
+    configuration.write_text(CONFIGURATION.format(directory=directory, servers=servers))
     with (
         (directory / "output").open("wb") as output,
         subprocess.Popen(

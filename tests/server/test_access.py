@@ -66,6 +66,8 @@ def statuses(caller: Caller, identity: str, job_identity: str = "x") -> dict[str
         "events": http.get(f"{job}/events").status_code,
         "job download": http.get(f"{job}/download").status_code,
         "job link": http.get(f"{job}/download?filename=x&expires=2&key=x&signature=x").status_code,
+        "job archive": http.get(f"{job}/archives/1/download").status_code,
+        "archive link": http.get(f"{job}/archives/1/download?filename=x&expires=2&key=x&signature=x").status_code,
         "resume": http.post(f"{job}/resume").status_code,
         "cancel": http.delete(job).status_code,
         "job page": http.get("/jobs").status_code,
@@ -83,9 +85,9 @@ def test_nobody_sees_what_is_anothers(tenants: Tenants) -> None:
         absent = statuses(bob, "A" * 22, "A" * 22)
         assert seen == absent
         theirs = ("one link delete job events resume cancel").split()
-        theirs += ["begin of archive", "job download", "resume form", "cancel form"]
+        theirs += ["begin of archive", "job download", "job archive", "resume form", "cancel form"]
         assert {name: seen[name] for name in theirs} == dict.fromkeys(theirs, 404)
-        assert (seen["download"], seen["job link"]) == (403, 403)
+        assert (seen["download"], seen["job link"], seen["archive link"]) == (403, 403, 403)
         assert job["id"] not in bob.http.get("/v1/jobs?limit=100").text + bob.http.get("/jobs").text
         assert bob.http.get(f"/v1/jobs?before={job['id']}").json() == {"jobs": [], "next": None}
         assert alice.http.get(job["links"]["self"]).json()["state"] == "done"
@@ -101,7 +103,7 @@ def test_without_a_token_nothing_is_answered(tenants: Tenants) -> None:
     for wrong in (None, "bz_", "nonsense", tenants.alice[:-1] + ("x" if tenants.alice[-1] != "x" else "y")):
         with Caller(tenants.service, wrong) as nobody:
             seen = statuses(nobody, identity)
-            assert (seen.pop("download"), seen.pop("job link")) == (403, 403)
+            assert [seen.pop(name) for name in ("download", "job link", "archive link")] == [403, 403, 403]
             assert set(seen.values()) == {401}, wrong
             response = nobody.http.get("/v1/archives")
             assert response.headers["www-authenticate"].startswith("Bearer")
@@ -115,12 +117,12 @@ def test_a_token_allows_what_is_in_its_scopes(tenants: Tenants) -> None:
     with Caller(tenants.service, files) as carol:
         assert {name for name, status in statuses(carol, "x").items() if status == 403} == {
             "create", "preview", "list", "one", "link", "delete", "download", "begin", "begin of archive", "jobs",
-            "job", "events", "job download", "job link", "resume", "cancel", "job page", "job form", "resume form",
-            "cancel form",
+            "job", "events", "job download", "job link", "job archive", "archive link", "resume", "cancel", "job page",
+            "job form", "resume form", "cancel form",
         }  # fmt: skip
     with Caller(tenants.service, archives) as carol:
         assert {name for name, status in statuses(carol, "x").items() if status == 403} == {
-            "zip", "zip head", "page", "download", "job link",
+            "zip", "zip head", "page", "download", "job link", "archive link",
         }  # fmt: skip
 
 

@@ -217,6 +217,37 @@ def test_what_is_large_is_better_built(window: Watched) -> None:
     expect(page.locator("#download-ticked")).to_have_class("button primary")
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_archives_of_a_set_are_listed(browser: Browser, service: Service, caller: Caller, scripts: bool) -> None:
+    job = done(caller, "file:logs", name="logs.zip", method="store", split=60_000)
+    with watched(browser, service, java_script_enabled=scripts, viewport=PHONE) as window:
+        page = window.open("/jobs")
+        shown = card(page, job["id"])
+        expect(shown.locator(".job-facts")).to_contain_text("4 entries · 3 archives · 151 kB")
+        expect(shown.locator(".job-download")).to_be_hidden()
+        links = shown.get_by_role("list", name="Archives of logs.zip").get_by_role("link")
+        expect(links).to_have_text([f"logs-00{number}-of-003.zip" for number in (1, 2, 3)])
+        found = []
+        for link in links.all():
+            box = link.bounding_box()
+            assert box is not None
+            assert box["height"] >= LEAST_TARGET
+            with page.expect_download() as started:
+                link.click()
+            assert started.value.suggested_filename == link.inner_text()
+            found += names(started.value.path())
+        assert found == ["logs/0.log", "logs/1.log", "logs/2.log"]
+        assert window.overflow() == 0
+
+
+def test_a_set_shows_its_archives_when_it_is_done(window: Watched, caller: Caller) -> None:
+    job = begin(caller, "file:logs", name=HOSTILE, split=60_000)
+    page = window.open("/")
+    expect(card(page, job["id"]).locator(".job-archives a")).to_have_text(
+        [f"{HOSTILE}-00{number}-of-003" for number in (1, 2, 3)]
+    )
+
+
 @pytest.mark.parametrize("target", ["/", "/jobs"])
 def test_on_a_phone_everything_fits_and_is_hit(browser: Browser, service: Service, caller: Caller, target: str) -> None:
     long_job(caller, f"{'long-name-' * 20}.zip")

@@ -14,7 +14,7 @@ import bigzip
 from bigzip.testing import Content, VirtualSource
 
 from .api import Caller, json_lines, manifest, new_token, serving_root
-from .job_requests import PATIENCE_SECONDS, begin, ended
+from .job_requests import PATIENCE_SECONDS, begin, done, ended
 from .service import Service, wait_until
 
 
@@ -61,6 +61,24 @@ def test_job_is_built_and_downloaded(caller: Caller, root: Path, tmp_path: Path)
     for name in ("0.txt", "1.txt"):
         archive.add(root / name)
     assert whole.content == b"".join(archive.plan().iter_bytes())
+
+
+def test_archive_that_was_replaced_is_gone(caller: Caller) -> None:
+    first = done(caller, "file:0.txt", key="replaced.zip")
+    second = done(caller, "file:1.txt", key="replaced.zip", overwrite=True)
+    whole = caller.http.get(second["links"]["download"])
+    assert (whole.status_code, len(whole.content)) == (200, second["content_length"])
+    for link in (first["links"]["download"], f"{first['links']['self']}/download"):
+        refused = caller.http.get(link)
+        assert (refused.status_code, refused.headers["content-type"]) == (410, "application/problem+json")
+        assert "replaced" in refused.json()["detail"]
+        assert caller.http.head(link).status_code == 410
+
+
+def test_document_tells_what_was_skipped(caller: Caller) -> None:
+    job = ended(caller, begin(caller, "file:0.txt", "file:nowhere.txt", on_missing="skip"))
+    assert (job["state"], job["skipped"], job["skipped_count"]) == ("done", ["nowhere.txt"], 1)
+    assert job["entries"] == 2
 
 
 def test_events_are_told_as_they_happen(caller: Caller) -> None:

@@ -56,3 +56,16 @@ def test_a_download_leads_into_the_store(service: Service, store: Seaweed) -> No
         log = service.log.read_text()
         assert "Signature" not in log
         assert urlsplit(first.headers["location"]).query not in log
+
+
+def test_a_download_of_what_was_replaced_leads_nowhere(service: Service, store: Seaweed) -> None:
+    with Caller(service) as caller:
+        job = done(caller, "file:a.txt", key="replaced.zip", method="store")
+        store.client().put_object(Bucket="exports", Key="built/local/replaced.zip", Body=b"something else")
+        for ask in (httpx.get, httpx.head):
+            assert ask(job["links"]["download"]).status_code == 410
+        refused = httpx.get(job["links"]["download"])
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert "replaced" in refused.json()["detail"]
+        store.client().delete_object(Bucket="exports", Key="built/local/replaced.zip")
+        assert "deleted" in httpx.get(job["links"]["download"]).json()["detail"]

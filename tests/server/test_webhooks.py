@@ -125,7 +125,8 @@ def test_service_without_secrets_refuses_webhooks(tmp_path: Path) -> None:
 
 
 def test_worker_tells_webhooks_before_it_ends(tmp_path: Path, config: Path, receiver: Receiver) -> None:
-    (tmp_path / "a.txt").write_bytes(b"a")
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_bytes(bytes(500))
     common = ["--config", str(config), "--database", str(tmp_path / "service.sqlite")]
 
     def bigzip(*arguments: str) -> str:
@@ -137,3 +138,9 @@ def test_worker_tells_webhooks_before_it_ends(tmp_path: Path, config: Path, rece
     job_id = bigzip("job", "create", "a.txt", "--webhook", f"{receiver.origin}in")
     bigzip("worker", "--until-idle")
     assert [event["type"] for event in told_of(receiver, job_id)] == ["job.done"]
+    set_id = bigzip("job", "create", "a.txt", "b.txt", "--split", "1kB", "--webhook", f"{receiver.origin}in")
+    bigzip("worker", "--until-idle")
+    (event,) = told_of(receiver, set_id)
+    assert event["data"]["links"]["download"] is None
+    links = [archive["links"]["download"] for archive in event["data"]["archives"]]
+    assert links == [f"https://zip.example.org/v1/jobs/{set_id}/archives/{number}/download" for number in (1, 2)]

@@ -1,13 +1,19 @@
 """The part stores there are, each as every part store must be, and what is particular to one."""
 
+import base64
+import io
 import os
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 from zlib import crc32
 
 import httpx
 import pytest
+from botocore.awsrequest import AWSResponse
+from urllib3 import HTTPResponse
 
 from bigzip.errors import InputError, OutputError, PartsLost
 from bigzip.sinks import directory
@@ -15,6 +21,7 @@ from bigzip.sinks.directory import DirectoryPartStore
 from bigzip.sinks.parts import PartStore, open_part_store
 from bigzip.sinks.s3 import S3PartStore
 from bigzip.sources.connections import Connections
+from bigzip.sources.s3 import S3
 from bigzip.testing.part_stores import PartStoreTests, put
 from tests.sources.seaweed import Seaweed, seaweed
 
@@ -156,3 +163,23 @@ def test_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match="file"):
         DirectoryPartStore(str(tmp_path / "file" / "below"))
+
+
+@pytest.mark.parametrize(("scheme", "is_hashed"), [("https", False), ("http", True)])
+def test_bodies_are_hashed_for_the_signature_only_where_nothing_else_protects_them(
+    scheme: str, is_hashed: bool
+) -> None:
+    config = {"endpoint": f"{scheme}://127.0.0.1:1", "region": "x", "access_key_id": "a", "secret_access_key": "b"}
+    client = S3("bucket", config).writing_client(1)
+    seen: list[bytes] = []
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        seen.append(request.headers["X-Amz-Content-SHA256"])
+        return AWSResponse(request.url, 200, {}, HTTPResponse(io.BytesIO(), preload_content=False))
+
+    client.meta.events.register("before-send.s3.UploadPart", answer)
+    checksum = base64.b64encode(crc32(b"data").to_bytes(4, "big")).decode()
+    client.upload_part(
+        Bucket="bucket", Key="k", UploadId="u", PartNumber=1, Body=io.BytesIO(b"data"), ChecksumCRC32=checksum
+    )
+    assert seen == [sha256(b"data").hexdigest().encode() if is_hashed else b"UNSIGNED-PAYLOAD"]

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 MODIFIED = 1_700_000_000
+_CHUNK = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,8 @@ class Fault:
     """Sent behind the body, under a length that includes it."""
     ignores_range: bool = False
     ignores_conditions: bool = False
+    is_chunked: bool = False
+    """Its length is not told: the body comes in chunks (RFC 9112, 7.1)."""
     methods: tuple[str, ...] = ("GET",)
     """Which requests it is about; others are answered well."""
     lasts: bool = False
@@ -191,6 +194,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, fields, fault)
         if self.command == "HEAD":
             return
+        if fault.is_chunked:
+            self._send_chunks(data[start:stop])
+            return
         end = min([at for at in (fault.breaks_at, fault.ends_at, fault.stalls_at) if at is not None] or [stop])
         self.wfile.write(data[start : max(start, min(end, stop))])
         if end < stop or (end == stop and fault.breaks_at is not None):
@@ -199,6 +205,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(fault.extra)
             if "content-length" in fault.headers:
                 self.close_connection = True
+
+    def _send_chunks(self, data: bytes) -> None:
+        for start in range(0, len(data), _CHUNK):
+            chunk = data[start : start + _CHUNK]
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        self.wfile.write(b"0\r\n\r\n")
 
     def _break_off(self, fault: Fault) -> None:
         self.wfile.flush()
@@ -213,6 +225,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
 
     def _send(self, status: int, fields: dict[str, str], fault: Fault) -> None:
+        if fault.is_chunked:
+            fields = {name: value for name, value in fields.items() if name != "content-length"}
+            fields["transfer-encoding"] = "chunked"
         self.send_response_only(status)
         for name, value in (fields | fault.headers).items():
             if value:

@@ -133,8 +133,7 @@ def generate_large_zip(
 
 
 def _is_active(job_id: str) -> bool:
-    job = site().jobs.get(job_id)
-    return job is not None and (job.needs_cleanup or not is_final(job.state))
+    return site().jobs.is_active(job_id)
 
 
 def _archive(paths: Sequence[str], method: MethodName) -> Archive:

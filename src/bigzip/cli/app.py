@@ -7,6 +7,8 @@ from typing import Annotated, Final
 import typer
 
 import bigzip
+from bigzip.archive import Archive
+from bigzip.arguments import checked_size
 from bigzip.cli.bar import progress_bar
 from bigzip.cli.index import app as index_app
 from bigzip.cli.jobs import job_app, worker
@@ -24,10 +26,12 @@ from bigzip.cli.options import (
     OnMissing,
     Paths,
     Quiet,
+    Split,
     Symlinks,
     Threads,
 )
 from bigzip.cli.output import Output
+from bigzip.cli.output_set import OutputSet
 from bigzip.cli.request import Request
 from bigzip.cli.serve import key_app, serve, token_app
 from bigzip.cli.status import reporting
@@ -59,6 +63,7 @@ Examples:
   bigzip create photos.zip -C holiday .       entries a.jpg, ...
   bigzip create - holiday | ssh host 'cat > photos.zip'
   bigzip create s3://bucket/photos.zip holiday
+  bigzip create photos.zip holiday --split 4GB    photos-001-of-003.zip, ...
 \b
 Exit status:
   0  done                       2  the command line is wrong
@@ -97,6 +102,7 @@ def create(
     manifest: ManifestFile = None,
     on_missing: Missing = OnMissing.FAIL,
     comment: Comment = "",
+    split: Split = None,
     threads: Threads = None,
     quiet: Quiet = False,
     as_json: Annotated[
@@ -108,7 +114,8 @@ def create(
 
     OUT appears when the archive is whole, or not at all. It is never put into itself.
     """
-    output = Output(out, overwrite=force)
+    size = None if split is None else checked_size(split, "--split")
+    output = Output(out, overwrite=force) if size is None else OutputSet(out, overwrite=force)
     output.check()
     archive = Request(
         paths=tuple(paths or ()),
@@ -127,6 +134,10 @@ def create(
         threads=threads,
         processes=True,
     )
+    if isinstance(output, OutputSet):
+        assert size is not None
+        _create_set(output, archive, size, quiet=quiet, as_json=as_json)
+        return
     started = time.monotonic()
     with progress_bar("Writing", first="Listing files", quiet=quiet) as progress:
         entries = 0
@@ -147,7 +158,34 @@ def create(
             result |= {"etag": output.stored.etag, "crc32": output.stored.crc32}
         (say if output.is_standard_output else print_result)(json.dumps(result))
     elif not quiet:
-        say(f"{output}: {entries:,} {'entry' if entries == 1 else 'entries'}, {size:,} bytes, {seconds:.1f} s")
+        say(f"{output}: {_counted(entries)}, {size:,} bytes, {seconds:.1f} s")
+
+
+def _create_set(output: OutputSet, archive: Archive, size: int, *, quiet: bool, as_json: bool) -> None:
+    """As `create`, a set of archives of at most `size` bytes. Files are read twice: first to see how long they come."""
+    started = time.monotonic()
+    with progress_bar("Reading", first="Listing files", quiet=quiet) as progress:
+        planned = archive.plan(progress=progress)
+    with progress_bar("Writing", quiet=quiet) as progress:
+        written = output.write(planned, size, progress)
+    seconds = time.monotonic() - started
+    if as_json:
+        archives = []
+        for one in written:
+            fields: dict[str, object] = {"output": one.name, "bytes": one.size, "entries": one.entries}
+            if one.output.stored is not None:
+                fields |= {"etag": one.output.stored.etag, "crc32": one.output.stored.crc32}
+            archives.append(fields)
+        total = {"bytes": sum(one.size for one in written), "entries": len(planned.table), "seconds": round(seconds, 3)}
+        print_result(json.dumps({"archives": archives, **total}))
+    elif not quiet:
+        for one in written:
+            say(f"{one.output}: {_counted(one.entries)}, {one.size:,} bytes")
+        say(f"{len(written):,} {'archive' if len(written) == 1 else 'archives'}, {seconds:.1f} s")
+
+
+def _counted(entries: int) -> str:
+    return f"{entries:,} {'entry' if entries == 1 else 'entries'}"
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from bigzip.arguments import checked_size
 from bigzip.cli.bar import progress_bar
 from bigzip.cli.options import (
     Comment,
@@ -22,6 +23,7 @@ from bigzip.cli.options import (
     OnMissing,
     Paths,
     Quiet,
+    Split,
     Symlinks,
 )
 from bigzip.cli.request import Request
@@ -48,6 +50,8 @@ job_app = typer.Typer(
 
 _OWNER: Final = "local"
 _LOOK_SECONDS: Final = 0.5
+_START_SECONDS: Final = 60.0
+"""How long a worker that is started waits for a database that does not answer, as where both are restarted at once."""
 _SHOWN: Final = 50
 
 Identity = Annotated[str, typer.Argument(metavar="ID", help="As `bigzip job create` and `bigzip job list` print it.")]
@@ -81,7 +85,7 @@ def worker(
     if celery:
         _run_by_celery(settings, slots, until_idle=until_idle)
         return
-    engine = open_database(settings.database)
+    engine = open_database(settings.database, patience_seconds=_START_SECONDS)
     worker = make_worker(settings, engine, slots=slots)
     with make_sender(settings, engine) as sender:
         run_until_signalled(worker, until_idle=until_idle)
@@ -127,6 +131,7 @@ def create(
     verify: Annotated[
         bool, typer.Option("--verify", help="Read all of it back and check it before the job is done.")
     ] = False,
+    split: Split = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch it until it is done.")] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace what is at KEY.")] = False,
     quiet: Quiet = False,
@@ -151,10 +156,11 @@ def create(
             keep_seconds=seconds,
             webhook=webhook,
             verify=verify,
+            split=None if split is None else checked_size(split, "--split"),
         )
         job = service.create(archive, order)
         if not wait:
-            print_result(json.dumps(_fields(job)) if as_json else job.id)
+            print_result(json.dumps(_fields(service, job)) if as_json else job.id)
             return
         _watch(service, job.id, quiet=quiet, as_json=as_json)
 
@@ -166,7 +172,7 @@ def list_jobs(config: ConfigOption = None, database: DatabaseOption = None, as_j
     with _jobs(config, database) as (service, _):
         jobs = service.jobs.of_owner(_OWNER, limit=_SHOWN)
         if as_json:
-            print_result(json.dumps([_fields(job) for job in jobs]))
+            print_result(json.dumps([_fields(service, job) for job in jobs]))
             return
         for job in jobs:
             print_result(f"{job.id}  {job.state:<10}  {_percent(job):>4}  {printable(job.name)}")
@@ -179,15 +185,17 @@ def show(
 ) -> None:
     """Show a job."""
     with _jobs(config, database) as (service, _):
-        fields = _fields(_job(service, identity))
+        fields = _fields(service, _job(service, identity))
     if as_json:
         print_result(json.dumps(fields))
         return
     width = max(map(len, fields))
     for name, value in fields.items():
-        if value is not None:
-            shown = f"{value:,}" if isinstance(value, int) else printable(str(value))
+        if value is not None and name != "archives":
+            shown = f"{value:,}" if isinstance(value, int) else printable(_text(value))
             print_result(f"{name.replace('_', ' '):<{width}}  {shown}")
+    for archive in fields["archives"] or ():
+        print_result(f"{printable(archive['archive'])}  {archive['bytes']:,} bytes, {_counted(archive['entries'])}")
 
 
 @job_app.command()
@@ -263,14 +271,28 @@ def _watch(service: "JobService", identity: str, *, quiet: bool, as_json: bool) 
                 )
             time.sleep(_LOOK_SECONDS)
     if as_json:
-        print_result(json.dumps(_fields(job)))
+        print_result(json.dumps(_fields(service, job)))
     elif job.state is JobState.DONE:
-        print_result(_location(job))
+        for built in _built(service, job):
+            print_result(_location(built))
     if job.state is not JobState.DONE:
         say(f"bigzip: job {identity}: {job.state}" + (f": {printable(_detail(job))}" if job.problem else ""))
         raise typer.Exit(ExitStatus.SOURCE_FAILED)
     if not quiet:
-        say(f"bigzip: job {identity}: done, {job.entries:,} entries, {job.archive_size:,} bytes")
+        archives = f"{len(job.archives)} archives, " if len(job.archives) > 1 else ""
+        say(f"bigzip: job {identity}: done, {archives}{_counted(job.entries or 0)}, {job.archive_size:,} bytes")
+
+
+def _built(service: "JobService", job: "Job") -> "list[Job]":
+    """The jobs that have built a job's archives: those of a set, or the job itself."""
+    if job.split is None:
+        return [job]
+    found = [service.jobs.archive(job.id, archive.number) for archive in job.archives]
+    return [archive for archive in found if archive is not None]
+
+
+def _counted(entries: int) -> str:
+    return f"{entries:,} {'entry' if entries == 1 else 'entries'}"
 
 
 def _location(job: "Job") -> str:
@@ -281,15 +303,20 @@ def _detail(job: "Job") -> str:
     return str((job.problem or {}).get("detail", ""))
 
 
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def _percent(job: "Job") -> str:
     if not job.data_bytes:
         return ""
     return f"{100 * job.data_bytes_done // job.data_bytes}%"
 
 
-def _fields(job: "Job") -> dict[str, Any]:
+def _fields(service: "JobService", job: "Job") -> dict[str, Any]:
     from bigzip.jobs.states import JobState
 
+    is_done, is_set = job.state is JobState.DONE, job.split is not None
     return {
         "id": job.id,
         "name": job.name,
@@ -300,10 +327,25 @@ def _fields(job: "Job") -> dict[str, Any]:
         "data_bytes_done": job.data_bytes_done,
         "bytes_written": job.bytes_written,
         "bytes_copied": job.bytes_copied,
-        "archive": _location(job) if job.state is JobState.DONE else None,
+        "skipped": list(job.skipped) or None,
+        "skipped_count": job.skipped_count or None,
+        "split": job.split,
+        "archive": _location(job) if is_done and not is_set else None,
         "archive_bytes": job.archive_size,
+        "archives": [_archive_fields(one) for one in _built(service, job)] if is_done and is_set else None,
         "created": _shown(job.created_microseconds // 1_000_000),
         "expires": None if job.expires is None else _shown(job.expires),
+    }
+
+
+def _archive_fields(job: "Job") -> dict[str, Any]:
+    return {
+        "number": job.number,
+        "archive": _location(job),
+        "bytes": job.archive_size,
+        "entries": job.entries,
+        "etag": job.archive_etag,
+        "crc32": job.archive_crc32,
     }
 
 

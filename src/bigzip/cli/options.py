@@ -68,6 +68,14 @@ ManifestFile = Annotated[
         "archive goes before the options here.",
     ),
 ]
+Split = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        metavar="SIZE",
+        help="Make a set of archives instead of one, none larger than this: 10GB, 4480MiB. Each is whole by itself.",
+    ),
+]
 Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Compress on so many processors; by default on all.")
 ]

@@ -6,6 +6,7 @@ from typing import Final
 
 from bigzip.archive import Archive
 from bigzip.errors import InputError, OutputError, printable
+from bigzip.planned import Plan
 from bigzip.progress import ProgressCallback
 from bigzip.sinks.file import FileSink, check_output
 from bigzip.sinks.parts import StoredObject
@@ -91,7 +92,18 @@ class Output:
         """The object that was written, if it was one."""
         return None if self._object is None else self._object.stored
 
-    def write(self, archive: Archive, progress: ProgressCallback | None) -> int:
+    def remove(self, size: int) -> None:
+        """Delete the archive of `size` bytes that was written, if it came to that.
+
+        Raises:
+            OSError, OutputError: it cannot be.
+        """
+        if self._object is not None:
+            self._object.delete()
+        elif os.path.exists(place := self.places()[0]) and os.path.getsize(place) == size:
+            os.unlink(place)
+
+    def write(self, archive: Archive | Plan, progress: ProgressCallback | None) -> int:
         """Write the archive and return its length in bytes.
 
         Raises:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from bigzip.archive import Archive
 from bigzip.cli.output import Output
+from bigzip.cli.output_set import OutputSet
 from bigzip.errors import EntryProblem, InputError, ManifestError, PlanRefused
 from bigzip.manifest import Manifest, add_manifest, read_manifest
 from bigzip.sinks.file import PARTIAL_GLOB
@@ -29,7 +30,7 @@ class Request:
     directory: str
     manifest: str | None
     exclude: tuple[str, ...]
-    output: Output | None = None
+    output: Output | OutputSet | None = None
     """What is written, and is left out of what it is made from."""
 
     def archive(self, **options: Any) -> Archive:
@@ -105,11 +106,14 @@ class Request:
                 if place.startswith(tree):
                     self.output.check_replaceable()
                     yield _glob(path, place.removeprefix(tree))
-            if is_url(path) or is_url(places[0]):
-                continue
             beside = os.path.join(os.path.dirname(places[0]), "")
-            if beside.startswith(tree):
-                yield _glob(path, beside.removeprefix(tree)) + "/" + PARTIAL_GLOB
+            if not beside.startswith(tree):
+                continue
+            directory = _glob(path, beside.removeprefix(tree)).rstrip("/")
+            if isinstance(self.output, OutputSet):
+                yield f"{directory}/{self.output.numbered_glob}"
+            if not is_url(path):
+                yield f"{directory}/{PARTIAL_GLOB}"
 
     def _real(self, path: str) -> str:
         if is_url(path):

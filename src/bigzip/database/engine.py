@@ -1,6 +1,9 @@
 """Opening the database: SQLite by path, anything else by URL; its tables are brought up to date."""
 
+import logging
 import os
+import sqlite3
+import time
 from importlib.resources import files
 from typing import Any, Final
 
@@ -8,11 +11,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from bigzip.errors import InputError, OutputError, printable
 
+_log = logging.getLogger("bigzip")
 _BUSY_SECONDS: Final = 15
+_AGAIN_SECONDS: Final = 0.5
 _PRIVATE: Final = 0o600
 _POOL: Final[dict[str, Any]] = {"pool_size": 20, "max_overflow": 20, "pool_timeout": 10}
 _POSTGRESQL: Final = {
@@ -29,35 +34,52 @@ _UPGRADE_LOCK: Final = 0x6269677A6970
 """PostgreSQL's advisory locks are numbers: this one spells bigzip."""
 
 
-def open_database(place: str) -> Engine:
+def open_database(place: str, *, patience_seconds: float = 0.0) -> Engine:
     """The database at `place`, with its tables as this version knows them; repeatable, from any number of processes.
 
     Args:
         place: the path of an SQLite file, which is made if it is not there, or a URL such as
             `postgresql://user:password@host/name`.
+        patience_seconds: how long a server that does not answer is tried again, and a file that another has locked.
 
     Raises:
         InputError: this is no database that can be used.
         OutputError: it cannot be reached or written.
     """
-    engine = _engine(place)
-    try:
-        with engine.begin() as connection:
-            if engine.dialect.name == "postgresql":
-                connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
-            config = Config()
-            config.set_main_option("script_location", str(files("bigzip.database").joinpath("migrations")))
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    except SQLAlchemyError as error:
-        engine.dispose()
-        raise OutputError(f"the database {described(place)}: {_reason(error)}") from error
-    except CommandError as error:
-        engine.dispose()
-        raise InputError(
-            f"the database {described(place)} was made by a newer version of bigzip; use that, or another database"
-        ) from error
-    return engine
+    engine, ending = _engine(place), time.monotonic() + patience_seconds
+    while True:
+        try:
+            _upgrade(engine)
+        except SQLAlchemyError as error:
+            if not _may_pass(error) or time.monotonic() >= ending:
+                engine.dispose()
+                raise OutputError(f"the database {described(place)}: {_reason(error)}") from error
+            _log.warning("the database %s: %s; waiting for it", described(place), _reason(error))
+            time.sleep(_AGAIN_SECONDS)
+        except CommandError as error:
+            engine.dispose()
+            raise InputError(
+                f"the database {described(place)} was made by a newer version of bigzip; use that, or another database"
+            ) from error
+        else:
+            return engine
+
+
+def _upgrade(engine: Engine) -> None:
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
+        config = Config()
+        config.set_main_option("script_location", str(files("bigzip.database").joinpath("migrations")))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _may_pass(error: SQLAlchemyError) -> bool:
+    """Whether it is not said that the same will fail the next time."""
+    if not isinstance(error, OperationalError):
+        return False
+    return not isinstance(error.orig, sqlite3.Error) or error.orig.sqlite_errorcode == sqlite3.SQLITE_BUSY
 
 
 def for_reading(engine: Engine) -> Engine:

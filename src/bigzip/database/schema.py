@@ -90,7 +90,7 @@ jobs: Final = Table(
     Column("owner", String(255), nullable=False),
     Column("name", String(255), nullable=False),
     Column("state", String(16), nullable=False),
-    Column("run", Integer, nullable=False),  # rises when it is resumed
+    Column("run", Integer, nullable=False),  # rises when it is resumed, or surveyed again
     Column("priority", Integer, nullable=False),
     Column("place", String(1024), nullable=False),
     Column("key", String(1024), nullable=False),
@@ -125,17 +125,25 @@ jobs: Final = Table(
     Column("last_event", Integer, nullable=False, default=0),
     Column("progress_told", Double, nullable=False, default=0.0),
     Column("webhook", String(1024)),
+    Column("split", BigInteger),  # the size that no archive is to exceed, where it builds a set of them
+    Column("parent", _ID),  # the job that builds the set, where it builds an archive of one
+    Column("number", Integer),  # of the archive in its set, from 1
+    Column("archives", Text),  # of a set that is done: a JSON list
+    Column("vanished", Text),  # the names of entries that were missing when they were built: a JSON list
+    Column("skipped", Text),  # the first names of what is left out: a JSON list
+    Column("skipped_count", BigInteger, nullable=False, default=0),
     Index("jobs_of_owner", "owner", "created_microseconds", "id"),
     Index("jobs_by_state", "state", "priority", "created_microseconds"),
     Index("jobs_by_expiry", "expires"),
     Index("jobs_by_identity", "identity"),
+    Index("jobs_by_parent", "parent", "number"),
 )
 
 job_pieces: Final = Table(
     "job_pieces",
     METADATA,
     Column("job_id", _ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
-    Column("kind", String(16), primary_key=True),  # request, or plan
+    Column("kind", String(16), primary_key=True),  # request, plan, or earlier: the plan before a source vanished
     Column("number", Integer, primary_key=True),
     Column("data", LargeBinary, nullable=False),
 )

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from bigzip.codecs.checksum import crc32
-from bigzip.errors import OutputError
+from bigzip.errors import OutputError, SourceError
 from bigzip.jobs.cutting import BundleKind
 from bigzip.jobs.leases import Lease
 from bigzip.jobs.records import BuildWork, Bundle, BundleResult
@@ -116,7 +116,10 @@ def copy_bundle(bundle: Bundle, table: EntryTable, site: Site) -> BundleResult:
     """
     (piece,) = bundle.span.pieces(table)
     source = CopySource(table.location(piece.row), table.payload(piece.row).decode("ascii"), table.size(piece.row))
-    part = site.store.copy(site.uploads[bundle.section], bundle.first_part, source, piece.start, piece.stop)
+    try:
+        part = site.store.copy(site.uploads[bundle.section], bundle.first_part, source, piece.start, piece.stop)
+    except SourceError as error:
+        raise error.of_entry(table.name(piece.row)) from error
     facts = SpanFacts()
     facts.append(PieceFacts(Form.STORED, part.size, part.crc32))
     return BundleResult(

@@ -14,9 +14,9 @@ from bigzip.database.engine import for_reading
 from bigzip.database.schema import job_bundles, jobs
 from bigzip.jobs.clock import lives, now
 from bigzip.jobs.records import BuildWork, Claim, CleanupWork, FinishWork, SurveyWork, Work
-from bigzip.jobs.rows import BUNDLE_COLUMNS, RUNNING, WAITING, add_event, bundle_of, job_of, problem_text
+from bigzip.jobs.rows import BUNDLE_COLUMNS, RUNNING, WAITING, add_event, bundle_of, ends, job_of, problem_text
+from bigzip.jobs.sets import is_building_set, is_to_settle, settle
 from bigzip.jobs.states import ACTIVE, JobState
-from bigzip.jobs.store import ends
 
 _JOBS_OF_AN_OWNER: Final = 100
 """That are looked at: however many one owner has, another's are seen."""
@@ -60,7 +60,13 @@ def _ranked(connection: Connection, asker: Asker) -> list[str]:
     own = asker.after.job_id if asker.after is not None else None
     ranked = sorted(
         _candidates(connection),
-        key=lambda row: (-row.priority, busy.get(row.owner, 0), row.id != own, row.created_microseconds),
+        key=lambda row: (
+            not row.is_to_settle,
+            -row.priority,
+            busy.get(row.owner, 0),
+            row.id != own,
+            row.created_microseconds,
+        ),
     )
     return [row.id for row in ranked]
 
@@ -87,14 +93,21 @@ def due_work(connection: Connection, limit: int) -> dict[str, int]:
 
 
 def _candidates(connection: Connection) -> list[Row[Any]]:
-    columns = (jobs.c.id, jobs.c.owner, jobs.c.priority, jobs.c.created_microseconds)
+    columns = (
+        jobs.c.id,
+        jobs.c.owner,
+        jobs.c.priority,
+        jobs.c.created_microseconds,
+        is_to_settle.label("is_to_settle"),
+    )
     order = (jobs.c.priority.desc(), jobs.c.created_microseconds)
     wanted = jobs.c.state.in_(ACTIVE) | jobs.c.needs_cleanup
     is_free = (jobs.c.state == JobState.BUILDING) | ~lives(jobs.c.lease_until)
     place = func.row_number().over(partition_by=jobs.c.owner, order_by=order).label("place")
-    found = select(*columns, place).where(wanted, is_free, jobs.c.not_before <= now()).subquery()
+    has_work = ~is_building_set | is_to_settle
+    found = select(*columns, place).where(wanted, is_free, has_work, jobs.c.not_before <= now()).subquery()
     query = (
-        select(found.c.id, found.c.owner, found.c.priority, found.c.created_microseconds)
+        select(*[found.c[column.name] for column in columns])
         .where(found.c.place <= _JOBS_OF_AN_OWNER)
         .order_by(found.c.priority.desc(), found.c.created_microseconds)
     )
@@ -125,7 +138,11 @@ def _work_of(connection: Connection, row: Row[Any], asker: Asker) -> Work | None
         return None if _is_being_built(connection, row.id) else _claimed(connection, row, asker, JobState(row.state))
     match JobState(row.state):
         case JobState.QUEUED | JobState.SURVEYING:
+            if _is_being_built(connection, row.id):  # what was surveyed before, by workers that do not know it yet
+                return None
             return _claimed(connection, row, asker, JobState.SURVEYING)
+        case JobState.BUILDING if row.split is not None:
+            settle(connection, row)
         case JobState.BUILDING:
             return _bundle(connection, row, asker)
         case JobState.FINALIZING:

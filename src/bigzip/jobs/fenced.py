@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
 
-from bigzip.database.schema import job_bundles, jobs
+from bigzip.database.schema import job_bundles, job_sections, jobs
 from bigzip.errors import BigZipError
 from bigzip.jobs.records import Claim
 from bigzip.jobs.rows import RUNNING
@@ -38,6 +38,15 @@ class FencedStore(JobStore):
         table = jobs if claim.bundle is None else job_bundles
         query = select(func.count()).select_from(table).where(held(claim))
         return bool(connection.execute(query).scalar_one())
+
+    def _set_section(self, claim: Claim, section: int, values: dict[str, Any]) -> None:
+        of_section = (job_sections.c.job_id == claim.job_id) & (job_sections.c.number == section)
+        with self._fenced(claim) as (connection, _):
+            connection.execute(update(job_sections).where(of_section).values(values))
+
+    def _forget_bundles(self, connection: Connection, identity: str) -> None:
+        for table in (job_bundles, job_sections):
+            connection.execute(delete(table).where(table.c.job_id == identity))
 
     @contextmanager
     def _fenced(self, claim: Claim) -> "Iterator[tuple[Connection, Row[Any]]]":

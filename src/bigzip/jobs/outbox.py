@@ -8,7 +8,7 @@ import json
 import random
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from bigzip.database.engine import for_reading
 from bigzip.database.schema import webhook_disabled, webhook_outbox
 from bigzip.jobs.clock import lives, now
-from bigzip.jobs.records import Job
+from bigzip.jobs.records import ArchiveOfSet, Job
 from bigzip.jobs.states import JobState
 
 _MINUTE: Final = 60.0
@@ -242,10 +242,14 @@ def _delivery(row: Row[Any]) -> Delivery:
 
 def _job(fields: Mapping[str, Any]) -> Job:
     # Of another version of bigzip, there may be fields that this one does not know, and the other way round.
-    known = {field: fields.get(field) for field in Job.__dataclass_fields__}
+    known = {
+        name: fields.get(name, None if field.default is MISSING else field.default)
+        for name, field in Job.__dataclass_fields__.items()
+    }
     failed_in = known["failed_in"]
+    known["archives"] = tuple(ArchiveOfSet(**one) for one in fields.get("archives") or ())
     known |= {"state": JobState(fields["state"]), "failed_in": None if failed_in is None else JobState(failed_in)}
-    return Job(**known)  # type: ignore[arg-type]  # they are as `enqueue` has written them
+    return Job(**known)
 
 
 def _moment(seconds: float) -> str:

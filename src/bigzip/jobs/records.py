@@ -1,12 +1,12 @@
 """What is kept of jobs, as values. Sizes and offsets in bytes, times in seconds since 1970 unless a name says more."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from bigzip.jobs.assembly import PlannedBundle
 from bigzip.jobs.states import JobState
-from bigzip.sinks.parts import StoredPart
+from bigzip.sinks.parts import StoredObject, StoredPart
 
 Problem = Mapping[str, Any]
 """What went wrong: `kind`, `detail`, and perhaps `entry`."""
@@ -34,6 +34,25 @@ class NewJob:
     """Whether all of the archive is read back and checked before the job is done."""
     has_own_key: bool = False
     """Whether the key is one that nobody asked for: an equal archive that is elsewhere in the place will do."""
+    split: int | None = None
+    """The size that no archive is to exceed, where a set of them is built, each by a job of its own."""
+    parent: str | None = None
+    """The job that builds the set, where this one builds an archive of it."""
+    number: int | None = None
+    """Of the archive in its set, from 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveOfSet:
+    """An archive of a set, when all of them are there."""
+
+    number: int
+    """From 1."""
+    name: str
+    entries: int
+    size: int
+    etag: str
+    crc32: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +62,7 @@ class Job(NewJob):
     id: str
     state: JobState
     run: int
-    """How often it was resumed."""
+    """How often it was resumed, or surveyed again."""
     created_microseconds: int
     """Since 1970."""
     expires: int | None
@@ -61,8 +80,11 @@ class Job(NewJob):
     bytes_copied: int
     """That the store has copied by itself."""
     archive_size: int | None
+    """Of all archives together, where it is a set."""
     archive_etag: str | None
     archive_crc32: int | None
+    archives: tuple[ArchiveOfSet, ...]
+    """Of a set that is done."""
     made_by: str | None
     """The job that built the archive, where it was another."""
     is_completing: bool
@@ -77,11 +99,25 @@ class Job(NewJob):
     reopened: int
     """How often bundles had to be made again."""
     last_event: int
+    vanished: Sequence[str] = ()
+    """The names of entries whose sources were missing when they were built: each had the job surveyed again."""
+    skipped: Sequence[str] = ()
+    """What was asked for, is missing and left out: the first of them."""
+    skipped_count: int = 0
+    """How many they are."""
 
     @property
     def maker(self) -> str:
         """The id of the job that built the archive, or will."""
         return self.made_by or self.id
+
+    def has_built(self, found: StoredObject | None) -> bool:
+        """Whether what a store has at the job's key is its archive, and not what was put in that place later."""
+        return found is not None and (found.size, found.etag, found.job) == (
+            self.archive_size,
+            self.archive_etag,
+            self.maker,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,9 @@
 """Between the rows of the database and the values of `bigzip.jobs.records`."""
 
 import json
+import time
 from collections.abc import Iterable
+from itertools import chain, islice
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, insert, update
@@ -10,12 +12,20 @@ from bigzip.database.schema import job_bundles, job_events, jobs
 from bigzip.jobs.clock import now
 from bigzip.jobs.cutting import BundleKind
 from bigzip.jobs.outbox import enqueue
-from bigzip.jobs.records import Bundle, Job, Problem, Section
+from bigzip.jobs.records import ArchiveOfSet, Bundle, Job, Problem, Section
 from bigzip.jobs.states import ENDS, JobState
 from bigzip.plan.spans import Position, Span
 from bigzip.sinks.parts import StoredPart
 
 BUNDLE_COLUMNS: Final = [column for column in job_bundles.c if column.name != "facts"]
+
+PROGRESS_SECONDS: Final = 1.0
+"""Between two events that tell how far a job has come."""
+PLAN: Final = "plan"
+EARLIER: Final = "earlier"
+"""The plan of what was built before the job was surveyed again."""
+
+_SKIPPED_KEPT: Final = 1_000
 
 WAITING: Final = "waiting"
 RUNNING: Final = "running"
@@ -48,6 +58,7 @@ def job_of(row: Row[Any]) -> Job:
         archive_size=row.archive_size,
         archive_etag=row.archive_etag,
         archive_crc32=row.archive_crc32,
+        archives=tuple(ArchiveOfSet(**one) for one in json.loads(row.archives or "[]")),
         made_by=row.made_by,
         is_completing=row.is_completing,
         needs_cleanup=row.needs_cleanup,
@@ -59,6 +70,12 @@ def job_of(row: Row[Any]) -> Job:
         webhook=row.webhook,
         verify=row.verify,
         has_own_key=row.has_own_key,
+        split=row.split,
+        parent=row.parent,
+        number=row.number,
+        vanished=names_of(row.vanished),
+        skipped=names_of(row.skipped),
+        skipped_count=row.skipped_count,
     )
 
 
@@ -106,9 +123,35 @@ def _parts_of(text: str | None) -> tuple[StoredPart, ...]:
     )
 
 
+def names_text(names: Iterable[str]) -> str:
+    """Names as a row has them."""
+    return json.dumps(list(names))
+
+
+def names_of(text: str | None) -> list[str]:
+    """The names in a column."""
+    return [str(name) for name in json.loads(text or "[]")]
+
+
+def with_skipped(row: Row[Any], names: Iterable[str], count: int) -> dict[str, Any]:
+    """The columns of what is left out of a job, when this many more are, with these names; a thousand are kept."""
+    kept = list(islice(chain(names_of(row.skipped), names), _SKIPPED_KEPT))
+    return {"skipped": names_text(kept) if kept else None, "skipped_count": row.skipped_count + count}
+
+
 def problem_text(problem: Problem | None) -> str | None:
     """A problem as a job's row has it."""
     return None if problem is None else json.dumps(dict(problem))
+
+
+def idle() -> dict[str, Any]:
+    """Of a job that nobody has a lease of: whoever had it has it no longer."""
+    return {"token": jobs.c.token + 1, "lease_until": None, "worker": None, "attempts": 0, "not_before": 0.0}
+
+
+def ends() -> dict[str, Any]:
+    """Of a job that has ended: the time it is kept begins."""
+    return {"expires": int(time.time()) + jobs.c.keep_seconds}
 
 
 NOT_MADE: Final[dict[str, Any]] = {

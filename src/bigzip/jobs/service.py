@@ -16,9 +16,12 @@ from bigzip.jobs.records import Job, NewJob
 from bigzip.jobs.states import JobState
 from bigzip.jobs.store import JobStore
 from bigzip.jobs.webhooks import WebhookSettings
+from bigzip.plan.partition import MAX_ARCHIVES, numbered_name
 from bigzip.sinks.parts import check_key
 
 _DIRECTORY_BYTES: Final = 12
+MAX_NAME: Final = 255
+"""Characters of an archive's file name."""
 _ANY_NAME: Final = "archive.zip"
 """Of an archive in its place, where its own name cannot be a key; it is downloaded under its own."""
 _IDENTITY: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
@@ -48,6 +51,12 @@ class Order:
     """The URL that is told of the job's end."""
     verify: bool = False
     """Whether all of the archive is read back and checked before the job is done."""
+    split: int | None = None
+    """Bytes that no archive is to exceed, for a set of them instead of one."""
+
+
+class ArchiveGone(InputError):
+    """The archive that a job has built is not there any more."""
 
 
 class JobService:
@@ -118,6 +127,8 @@ class JobService:
     def _new(self, order: Order) -> NewJob:
         place_key = order.key or _own_key(order.name)
         check_key(place_key)
+        if order.split is not None:
+            _check_set(order, place_key)
         return NewJob(
             owner=order.owner,
             name=order.name,
@@ -125,11 +136,25 @@ class JobService:
             key=place_key,
             has_own_key=order.key is None,
             verify=order.verify,
+            split=order.split,
             overwrite=order.overwrite,
             priority=order.priority,
             keep_seconds=order.keep_seconds,
             webhook=None if order.webhook is None else self._checked_webhook(order.owner, order.webhook),
         )
+
+    def check_archive(self, job: Job) -> None:
+        """Look whether the archive of a job that is done is still the one that it has built.
+
+        Raises:
+            ArchiveGone: it was replaced, or deleted.
+            OutputError: the store does not answer.
+        """
+        found = self.places.open(job.place).find(job.key)
+        if found is None:
+            raise ArchiveGone("The archive is not there any more: it was deleted. Begin another job.")
+        if not job.has_built(found):
+            raise ArchiveGone("The archive was replaced: something else was put at its key since. Begin another job.")
 
     def link(self, job: Job) -> str | None:
         """A link to the archive that anyone can use for some time; None where the store makes none.
@@ -148,6 +173,19 @@ class JobService:
         if self._outbox is not None and self._outbox.is_disabled(owner, checked):
             raise InputError("webhook: it has answered that it is gone (410); give another")
         return checked
+
+
+def _check_set(order: Order, key: str) -> None:
+    """Refuse names and keys that have no room for the numbers of a set's archives.
+
+    Raises:
+        InputError: this is one.
+    """
+    check_key(numbered_name(key, MAX_ARCHIVES, MAX_ARCHIVES))
+    if len(numbered_name(order.name, MAX_ARCHIVES, MAX_ARCHIVES)) > MAX_NAME:
+        raise InputError(
+            f"the archive's name is too long for a set, whose archives are numbered: {MAX_NAME} are possible"
+        )
 
 
 def _own_key(name: str) -> str:

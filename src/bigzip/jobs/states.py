@@ -3,8 +3,10 @@
     state        what goes on                                  ends in
     queued       nobody has taken it yet                       surveying
     surveying    sources are looked up, bundles are cut        building
-    building     bundles are made, by any number of workers    finalizing
-    finalizing   one worker makes the central directory        done, building (bundles that must be made again)
+    building     bundles are made, by any number of workers    finalizing, surveying (a source has vanished); a set's
+                                                                archives are: done
+    finalizing   one worker makes the central directory        done, building (bundles that must be made again),
+                                                                surveying (a source has vanished)
     done         the archive is there                          expired
     failed       something must be put right first             queued, building (resumed), cancelled, expired
     cancelled    it is not wanted any more                     queued (resumed), expired
@@ -42,8 +44,8 @@ _ENDED: Final = {JobState.FAILED, JobState.CANCELLED}
 TRANSITIONS: Final[dict[JobState, frozenset[JobState]]] = {
     JobState.QUEUED: frozenset({JobState.SURVEYING, *_ENDED}),
     JobState.SURVEYING: frozenset({JobState.BUILDING, JobState.DONE, *_ENDED}),
-    JobState.BUILDING: frozenset({JobState.FINALIZING, *_ENDED}),
-    JobState.FINALIZING: frozenset({JobState.DONE, JobState.BUILDING, *_ENDED}),
+    JobState.BUILDING: frozenset({JobState.FINALIZING, JobState.SURVEYING, JobState.DONE, *_ENDED}),
+    JobState.FINALIZING: frozenset({JobState.DONE, JobState.BUILDING, JobState.SURVEYING, *_ENDED}),
     JobState.DONE: frozenset({JobState.EXPIRED}),
     JobState.FAILED: frozenset({JobState.QUEUED, JobState.BUILDING, JobState.CANCELLED, JobState.EXPIRED}),
     JobState.CANCELLED: frozenset({JobState.QUEUED, JobState.EXPIRED}),

@@ -14,8 +14,21 @@ from bigzip.database.engine import for_reading
 from bigzip.database.schema import idempotency_keys, job_bundles, job_events, job_pieces, job_sections, jobs
 from bigzip.errors import InputError, printable
 from bigzip.jobs.records import Before, Bundle, Event, Job, NewJob, Section
-from bigzip.jobs.rows import BUNDLE_COLUMNS, DONE, RUNNING, WAITING, add_event, bundle_of, job_of, section_of
+from bigzip.jobs.rows import (
+    BUNDLE_COLUMNS,
+    DONE,
+    RUNNING,
+    WAITING,
+    add_event,
+    bundle_of,
+    ends,
+    idle,
+    job_of,
+    section_of,
+)
+from bigzip.jobs.sets import INCOMPLETE, cancel_members, expire_members, has_litter, resume_members
 from bigzip.jobs.states import ACTIVE, JobState, before
+from bigzip.sinks.parts import Upload
 
 _ID_BYTES: Final = 16
 _MICROSECONDS: Final = 1_000_000
@@ -51,7 +64,7 @@ class JobStore:
         with self._engine.begin() as connection:
             connection.execute(
                 insert(jobs).values(
-                    id=identity, state=_INCOMPLETE, run=0, created_microseconds=created, expires=None, **fields
+                    id=identity, state=INCOMPLETE, run=0, created_microseconds=created, expires=None, **fields
                 )
             )
         try:
@@ -121,15 +134,34 @@ class JobStore:
         with self._reading.connect() as connection:
             return [job_of(row) for row in connection.execute(query)]
 
+    def archive(self, identity: str, number: int) -> Job | None:
+        """The job that builds an archive of a set, if there is one.
+
+        Args:
+            identity: of the set.
+            number: of the archive, from 1.
+        """
+        with self._reading.connect() as connection:
+            is_it = (jobs.c.parent == identity) & (jobs.c.number == number) & (jobs.c.state != INCOMPLETE)
+            row = connection.execute(select(jobs).where(is_it)).one_or_none()
+        return None if row is None else job_of(row)
+
+    def is_active(self, identity: str) -> bool:
+        """Whether there is something to be done for a job, also for one that builds an archive of a set."""
+        wanted = jobs.c.state.in_(ACTIVE) | jobs.c.needs_cleanup
+        with self._reading.connect() as connection:
+            return bool(connection.execute(select(exists().where(jobs.c.id == identity, wanted))).scalar_one())
+
     def active_count(self, owner: str) -> int:
-        """How many unfinished jobs an owner has."""
-        query = select(func.count()).where(jobs.c.owner == owner, jobs.c.state.in_(ACTIVE))
+        """How many unfinished jobs an owner has; a set is one."""
+        query = select(func.count()).where(jobs.c.owner == owner, jobs.c.state.in_(ACTIVE), jobs.c.parent.is_(None))
         with self._reading.connect() as connection:
             return int(connection.execute(query).scalar_one())
 
     def counts(self) -> dict[JobState, int]:
-        """How many jobs there are in each state."""
-        query = select(jobs.c.state, func.count()).where(jobs.c.state != _INCOMPLETE).group_by(jobs.c.state)
+        """How many jobs there are in each state; a set is one."""
+        is_counted = (jobs.c.state != INCOMPLETE) & jobs.c.parent.is_(None)
+        query = select(jobs.c.state, func.count()).where(is_counted).group_by(jobs.c.state)
         with self._reading.connect() as connection:
             found = {row.state: row[1] for row in connection.execute(query)}
         return {state: found.get(state, 0) for state in JobState}
@@ -142,8 +174,9 @@ class JobStore:
         """
         with self._engine.begin() as connection:
             # Whoever is at it keeps the lease until he notices: what is deleted before that, he might put there again.
-            values = {"state": JobState.CANCELLED, "needs_cleanup": True, "problem": None, **ends()}
+            values = {"state": JobState.CANCELLED, "needs_cleanup": _HAS_PLACE, "problem": None, **ends()}
             if self._change(connection, identity, JobState.CANCELLED, values):
+                cancel_members(connection, identity)
                 add_event(connection, identity, JobState.CANCELLED)
             job = self._present(connection, identity)
         if job.state is not JobState.CANCELLED:
@@ -158,43 +191,51 @@ class JobStore:
         """
         with self._engine.begin() as connection:
             job = self._present(connection, identity)
-            goes_on = job.failed_in in (JobState.BUILDING, JobState.FINALIZING)
             if job.state not in (JobState.FAILED, JobState.CANCELLED):
                 raise JobStateError(f"job {identity} is {job.state}: only what failed or was cancelled is resumed")
-            if job.needs_cleanup:
+            litter = select(jobs.c.needs_cleanup | has_litter).where(jobs.c.id == identity)
+            if connection.execute(litter).scalar_one():
                 raise JobStateError(f"job {identity}: what was built before is still being deleted; try again soon")
-            state = JobState.BUILDING if job.state is JobState.FAILED and goes_on else JobState.QUEUED
-            values: dict[str, Any] = {"state": state, "run": jobs.c.run + 1, "problem": None, "failed_in": None}
-            values |= {"expires": None, "reopened": 0, **idle()}
-            if state is JobState.QUEUED:
-                connection.execute(delete(job_bundles).where(job_bundles.c.job_id == identity))
-                values |= {"data_bytes_done": 0, "bytes_written": 0, "bytes_copied": 0, "is_completing": False}
-                values["needs_cleanup"] = False
-            else:
-                is_running = (job_bundles.c.job_id == identity) & (job_bundles.c.state == RUNNING)
-                again = {"state": WAITING, "token": job_bundles.c.token + 1}
-                connection.execute(update(job_bundles).where(is_running).values(again))
-                waits = (job_bundles.c.job_id == identity) & (job_bundles.c.state == WAITING)
-                connection.execute(update(job_bundles).where(waits).values(attempts=0, not_before=0.0))
-            if self._change(connection, identity, state, values):
+            if self._go_on(connection, job):
+                resume_members(connection, identity, self._go_on)
                 add_event(connection, identity, "resumed")
             return self._present(connection, identity)
+
+    def _go_on(self, connection: Connection, job: Job) -> bool:
+        """Have a job go on that has ended; whether it does."""
+        goes_on = job.failed_in in (JobState.BUILDING, JobState.FINALIZING)
+        state = JobState.BUILDING if job.state is JobState.FAILED and goes_on else JobState.QUEUED
+        values: dict[str, Any] = {"state": state, "run": jobs.c.run + 1, "problem": None, "failed_in": None}
+        values |= {"expires": None, "reopened": 0, "vanished": None, **idle()}
+        if state is JobState.QUEUED:
+            connection.execute(delete(job_bundles).where(job_bundles.c.job_id == job.id))
+            values |= {"data_bytes_done": 0, "bytes_written": 0, "bytes_copied": 0, "is_completing": False}
+            values |= {"needs_cleanup": False, "skipped": None, "skipped_count": 0}
+        else:
+            is_running = (job_bundles.c.job_id == job.id) & (job_bundles.c.state == RUNNING)
+            again = {"state": WAITING, "token": job_bundles.c.token + 1}
+            connection.execute(update(job_bundles).where(is_running).values(again))
+            waits = (job_bundles.c.job_id == job.id) & (job_bundles.c.state == WAITING)
+            connection.execute(update(job_bundles).where(waits).values(attempts=0, not_before=0.0))
+        return self._change(connection, job.id, state, values)
 
     def expire_due(self) -> int:
         """Have those jobs expire whose time has come, and forget those that did long ago; return how many."""
         now_seconds = int(time.time())
         ended = before(JobState.EXPIRED)
-        due = select(jobs.c.id).where(jobs.c.state.in_(ended), jobs.c.expires < now_seconds).limit(_AT_ONCE)
+        is_due = jobs.c.state.in_(ended) & (jobs.c.expires < now_seconds) & jobs.c.parent.is_(None)
+        due = select(jobs.c.id).where(is_due).order_by(jobs.c.id).limit(_AT_ONCE)
         with self._engine.begin() as connection:
             found = list(connection.execute(due).scalars())
             for identity in found:
-                values = {"state": JobState.EXPIRED, "needs_cleanup": True, **idle()}
+                values = {"state": JobState.EXPIRED, "needs_cleanup": _HAS_PLACE, **idle()}
                 if self._change(connection, identity, JobState.EXPIRED, values):
+                    expire_members(connection, identity)
                     add_event(connection, identity, JobState.EXPIRED)
-            old = (jobs.c.state == JobState.EXPIRED) & ~jobs.c.needs_cleanup
+            old = (jobs.c.state == JobState.EXPIRED) & ~jobs.c.needs_cleanup & ~has_litter
             connection.execute(delete(jobs).where(old & (jobs.c.expires < now_seconds - _KEEP_ROWS_SECONDS)))
             begun = (now_seconds - _UNDER_WAY_SECONDS) * _MICROSECONDS
-            left = (jobs.c.state == _INCOMPLETE) & (jobs.c.created_microseconds < begun)
+            left = (jobs.c.state == INCOMPLETE) & (jobs.c.created_microseconds < begun) & jobs.c.parent.is_(None)
             connection.execute(delete(jobs).where(left))
         return len(found)
 
@@ -286,6 +327,13 @@ class JobStore:
         with self._engine.connect() as connection:  # not of a copy that lags behind
             return bool(connection.execute(select(others)).scalar_one())
 
+    def uploads_of_others(self, job: Job) -> set[Upload]:
+        """The uploads of other jobs to the key of a job."""
+        is_there = (jobs.c.place == job.place) & (jobs.c.key == job.key) & jobs.c.upload_id.is_not(None)
+        query = select(jobs.c.upload_id).where(is_there, jobs.c.id != job.id)
+        with self._engine.connect() as connection:
+            return {Upload(job.key, upload_id) for upload_id in connection.execute(query).scalars()}
+
     def twin(self, job: Job, identity: str) -> Job | None:
         """A job of the same owner that is done, and whose archive would be this job's, to the byte."""
         is_there = (jobs.c.state == JobState.DONE) & (jobs.c.identity == identity) & (jobs.c.place == job.place)
@@ -310,19 +358,10 @@ class JobStore:
         return connection.execute(update(jobs).where(may).values(values)).rowcount == 1
 
 
-_INCOMPLETE: Final = "incomplete"
-"""Of a job whose request is still being written."""
+_HAS_PLACE: Final = jobs.c.split.is_(None)
+"""Whether a job has something in its place by itself: a set's archives are its members'."""
 
 
 def _kept() -> "Select[Any]":
-    return select(jobs).where(jobs.c.state != _INCOMPLETE)
-
-
-def idle() -> dict[str, Any]:
-    """Of a job that nobody has a lease of: whoever had it has it no longer."""
-    return {"token": jobs.c.token + 1, "lease_until": None, "worker": None, "attempts": 0, "not_before": 0.0}
-
-
-def ends() -> dict[str, Any]:
-    """Of a job that has ended: the time it is kept begins."""
-    return {"expires": int(time.time()) + jobs.c.keep_seconds}
+    """The jobs that clients know: those that build the archives of a set are no jobs of their own to them."""
+    return select(jobs).where(jobs.c.state != INCOMPLETE, jobs.c.parent.is_(None))

@@ -1,17 +1,15 @@
 """Jobs in a database: what workers do with them. Every write is by a claim, and does nothing once that has ended."""
 
 from collections.abc import Iterable
-from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, select, update
 
-from bigzip.database.schema import job_bundles, job_pieces, job_sections, jobs
-from bigzip.jobs.assembly import PlannedBundle
+from bigzip.database.schema import job_bundles, jobs
 from bigzip.jobs.claims import Asker, claim_work, due_work
 from bigzip.jobs.clock import now
 from bigzip.jobs.cutting import BundleKind
-from bigzip.jobs.fenced import FencedStore, LeaseLost, claimed, held
+from bigzip.jobs.fenced import LeaseLost, claimed, held
 from bigzip.jobs.neighbours import (
     bundle_before,
     can_extend,
@@ -27,7 +25,6 @@ from bigzip.jobs.records import (
     BuildWork,
     BundleResult,
     Claim,
-    Job,
     Problem,
     Work,
 )
@@ -35,25 +32,25 @@ from bigzip.jobs.rows import (
     BUNDLE_COLUMNS,
     DONE,
     NOT_MADE,
+    PROGRESS_SECONDS,
     RUNNING,
     WAITING,
     add_event,
     bundle_of,
+    ends,
     job_of,
     parts_text,
     problem_text,
 )
+from bigzip.jobs.set_store import SetStore
 from bigzip.jobs.states import JobState
-from bigzip.jobs.store import ends
+from bigzip.jobs.survey_store import SurveyStore
 from bigzip.sinks.parts import StoredPart
 
-_BUNDLES_AT_ONCE: Final = 500
 _MAX_ATTEMPTS: Final = 10
-_PROGRESS_SECONDS: Final = 1.0
-"""Between two events that tell how far a job has come."""
 
 
-class WorkStore(FencedStore):
+class WorkStore(SetStore, SurveyStore):
     """The jobs in a database, for workers; for any number of threads and processes."""
 
     def claim(self, worker: str, lease_seconds: float, *, after: Claim | None = None) -> Work | None:
@@ -82,95 +79,6 @@ class WorkStore(FencedStore):
                 if not connection.execute(update(table).where(held(claim)).values(values)).rowcount:
                     lost.add(claim)
         return lost
-
-    def planned(self, claim: Claim, plan: Iterable[bytes], bundles: Iterable[PlannedBundle]) -> int:
-        """Keep the plan of a job and its bundles; repeatable.
-
-        Returns:
-            How many sections the archive has that are uploads of their own; see `begun`.
-
-        Raises:
-            LeaseLost: see the class.
-        """
-        with self._fenced(claim) as (connection, _):
-            of_plan = (job_pieces.c.job_id == claim.job_id) & (job_pieces.c.kind == "plan")
-            connection.execute(delete(job_pieces).where(of_plan))
-            for table in (job_bundles, job_sections):
-                connection.execute(delete(table).where(table.c.job_id == claim.job_id))
-        for number, piece in enumerate(plan):
-            with self._fenced(claim) as (connection, _):
-                row = {"job_id": claim.job_id, "kind": "plan", "number": number, "data": piece}
-                connection.execute(insert(job_pieces).values(row))
-        remaining, number, sections = iter(bundles), 0, 0
-        while batch := list(islice(remaining, _BUNDLES_AT_ONCE)):
-            with self._fenced(claim) as (connection, _):
-                rows = [_bundle_row(claim.job_id, number + index, bundle) for index, bundle in enumerate(batch)]
-                connection.execute(insert(job_bundles), rows)
-            number += len(batch)
-            sections = batch[-1].section
-        with self._fenced(claim) as (connection, _):
-            rows = [{"job_id": claim.job_id, "number": section} for section in range(sections)]
-            if rows:
-                connection.execute(insert(job_sections), rows)
-        return sections
-
-    def begun(self, claim: Claim, section: int, upload_id: str) -> None:
-        """Note the upload of a section.
-
-        Raises:
-            LeaseLost: see the class.
-        """
-        self._set_section(claim, section, {"upload_id": upload_id})
-
-    def surveyed(
-        self, claim: Claim, *, entries: int, data_bytes: int, part_size: int, upload_id: str, identity: str
-    ) -> None:
-        """Have the bundles of a job made.
-
-        Raises:
-            LeaseLost: see the class.
-        """
-        with self._fenced(claim) as (connection, _):
-            values = {
-                "state": JobState.BUILDING,
-                "entries": entries,
-                "data_bytes": data_bytes,
-                "part_size": part_size,
-                "upload_id": upload_id,
-                "identity": identity,
-                "attempts": 0,
-                "lease_until": None,
-                "problem": None,
-            }
-            self._set(connection, claim.job_id, values)
-            add_event(connection, claim.job_id, JobState.BUILDING)
-
-    def reuse(self, claim: Claim, twin: Job) -> bool:
-        """Let a job be done with the archive of another, unless that expires just now; see `twin`.
-
-        From then on the archive is deleted when the last of those that share it expires.
-
-        Raises:
-            LeaseLost: see the class.
-        """
-        with self._fenced(claim) as (connection, _):
-            # Locked, so that the other cannot expire, and find itself alone, before this one is seen to be done.
-            query = select(jobs).where(jobs.c.id == twin.id, jobs.c.state == JobState.DONE).with_for_update()
-            found = connection.execute(query).one_or_none()
-            if found is None:
-                return False
-            shared = ("entries", "data_bytes", "identity", "archive_size", "archive_etag", "archive_crc32", "key")
-            values = {name: getattr(found, name) for name in shared} | {
-                "state": JobState.DONE,
-                "data_bytes_done": found.data_bytes,
-                "made_by": found.made_by or found.id,
-                "lease_until": None,
-                "problem": None,
-                **ends(),
-            }
-            self._set(connection, claim.job_id, values)
-            add_event(connection, claim.job_id, JobState.DONE)
-            return True
 
     def finish(self, claim: Claim, result: BundleResult) -> None:
         """Keep what came of making a bundle.
@@ -203,7 +111,7 @@ class WorkStore(FencedStore):
                 "problem": None,
             }
             self._set(connection, claim.job_id, counted)
-            is_due = (jobs.c.id == claim.job_id) & (jobs.c.progress_told < now() - _PROGRESS_SECONDS)
+            is_due = (jobs.c.id == claim.job_id) & (jobs.c.progress_told < now() - PROGRESS_SECONDS)
             if connection.execute(update(jobs).where(is_due).values(progress_told=now())).rowcount:
                 add_event(connection, claim.job_id, "progress")
 
@@ -304,6 +212,8 @@ class WorkStore(FencedStore):
                 **ends(),
             }
             self._set(connection, claim.job_id, values)
+            if claim.bundle is not None:  # or cleaning up would wait for the lease to end
+                connection.execute(update(job_bundles).where(claimed(claim)).values(lease_until=None))
             add_event(connection, claim.job_id, JobState.FAILED)
 
     def completing(self, claim: Claim) -> None:
@@ -387,8 +297,7 @@ class WorkStore(FencedStore):
             }
             self._set(connection, claim.job_id, values)
             add_event(connection, claim.job_id, JobState.DONE)
-            for table in (job_bundles, job_sections):
-                connection.execute(delete(table).where(table.c.job_id == claim.job_id))
+            self._forget_bundles(connection, claim.job_id)
 
     def cleaned(self, claim: Claim) -> None:
         """Note that nothing of a job is in the store any more.
@@ -405,13 +314,7 @@ class WorkStore(FencedStore):
                 "attempts": 0,
             }
             self._set(connection, claim.job_id, values)
-            for table in (job_bundles, job_sections):
-                connection.execute(delete(table).where(table.c.job_id == claim.job_id))
-
-    def _set_section(self, claim: Claim, section: int, values: dict[str, Any]) -> None:
-        of_section = (job_sections.c.job_id == claim.job_id) & (job_sections.c.number == section)
-        with self._fenced(claim) as (connection, _):
-            connection.execute(update(job_sections).where(of_section).values(values))
+            self._forget_bundles(connection, claim.job_id)
 
     def _pair(self, connection: Connection, claim: Claim) -> tuple[Row[Any], Row[Any] | None]:
         """The bundle that is claimed, and the one behind it."""
@@ -427,23 +330,3 @@ class WorkStore(FencedStore):
             .limit(1)
         )
         return this, connection.execute(query).one_or_none()
-
-
-def _bundle_row(identity: str, number: int, bundle: PlannedBundle) -> dict[str, Any]:
-    start, stop = bundle.span
-    return {
-        "job_id": identity,
-        "number": number,
-        "kind": bundle.kind,
-        "first_row": start.row,
-        "first_offset": start.offset,
-        "stop_row": stop.row,
-        "stop_offset": stop.offset,
-        "data_bytes": bundle.data_bytes,
-        "section": bundle.section,
-        "first_part": bundle.first_part,
-        "max_parts": bundle.max_parts,
-        "waits_for": bundle.waits_for,
-        "offset": bundle.offset,
-        "state": WAITING,
-    }

@@ -13,18 +13,30 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, NamedTuple, assert_never
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from bigzip.archive import Archive
-from bigzip.errors import BigZipError, OutputError, PlanRefused, SourceReadError, UploadGone, printable
+from bigzip.errors import (
+    BigZipError,
+    OutputError,
+    PlanRefused,
+    SourceChanged,
+    SourceMissing,
+    SourceReadError,
+    UploadGone,
+    printable,
+)
 from bigzip.jobs.building import BundleBuilder, Site
 from bigzip.jobs.fenced import LeaseLost
 from bigzip.jobs.finishing import Finisher
 from bigzip.jobs.leases import Lease, Leases, Stopped
 from bigzip.jobs.records import BuildWork, CleanupWork, FinishWork, Job, Problem, SurveyWork, Work
-from bigzip.jobs.surveying import survey
+from bigzip.jobs.rows import EARLIER, PLAN
+from bigzip.jobs.splitting import members
+from bigzip.jobs.surveying import LookedUp, Surveyed, look_up, survey, survey_again
 from bigzip.jobs.verifying import ArchiveUnsound
 from bigzip.jobs.work_store import WorkStore
 from bigzip.planned import Plan
@@ -132,6 +144,8 @@ class Worker:
             after = work.claim if isinstance(work, BuildWork) else None
             with self._leases.hold(work.claim, asked) as lease:
                 self._do(work, lease)
+            if (parent := work.job.parent) is not None:
+                self._tell(partial(self._jobs.tell_progress, parent))
             busy_at = asked = time.monotonic()
             self._changed()
 
@@ -151,8 +165,7 @@ class Worker:
                 case SurveyWork():
                     self._survey(work, lease)
                 case BuildWork():
-                    plan, site = self._plan_and_site(work.job)
-                    BundleBuilder(self._jobs, plan.table, site, lease).build(work)
+                    self._build(work, lease)
                 case FinishWork():
                     self._finish(work, lease)
                 case CleanupWork():
@@ -166,6 +179,8 @@ class Worker:
             self._tell(lambda: self._jobs.release(lease.claim, None, 0.0))
         except (UploadGone, ArchiveUnsound) as error:
             self._give_up(work, lease, error, from_start=True)
+        except SourceChanged as error:  # what is built already is of the source as it was
+            self._give_up(work, lease, error, from_start=not isinstance(work, SurveyWork))
         except (OutputError, SourceReadError, SQLAlchemyError) as error:
             self._put_off(work, lease, error)
         except BigZipError as error:
@@ -177,15 +192,15 @@ class Worker:
     def _survey(self, work: SurveyWork, lease: Lease) -> None:
         job = work.job
         store = self._open_store(job.place)
-        archive = Archive.from_pieces(
-            self._jobs.pieces(job.id, "request"),
-            connections=self._settings.connections,
-            index=self._settings.index,
-        )
-        plan, assembly, identity = survey(archive, store)
+        if job.split is not None:
+            found = look_up(self._asked(job), store, lease.check)
+            self._split(work, lease, found, min(job.split, store.capabilities.max_size))
+            return
+        plan, assembly, identity, skipped = self._surveyed(job, store, lease)
         lease.check()
-        if job.attempts > 1:  # a worker that died may have begun uploads, and not come to say so
-            self._abort(store, job)
+        # What was built before is not wanted any more. And a worker that died may have begun what nobody knows of.
+        if job.upload_id is not None or job.attempts > 1:
+            self._discard(store, job)
         if self._reused(store, work, identity):
             return
         sections = self._jobs.planned(work.claim, plan.to_pieces(), assembly)
@@ -203,28 +218,60 @@ class Worker:
                 part_size=assembly.part_size,
                 upload_id=begun[-1].id,
                 identity=identity,
+                skipped=skipped,
             )
         except BaseException:
             for upload in begun:  # and no others: they may be of whoever has the lease by now
                 store.abort(upload)
             raise
 
+    def _split(self, work: SurveyWork, lease: Lease, found: LookedUp, size: int) -> None:
+        """Have a set built, in archives of at most so many bytes."""
+        plan, skipped = found
+        self._jobs.begin_members(work.claim)
+        for member in members(work.job, plan, size):
+            lease.check()
+            self._jobs.add_member(work.claim, member.job, member.archive.to_pieces())
+        self._jobs.split(work.claim, entries=len(plan.table), data_bytes=plan.data_bytes or 0, skipped=skipped)
+
+    def _asked(self, job: Job) -> Archive:
+        """What a job is asked for."""
+        request = self._jobs.pieces(job.id, "request")
+        return Archive.from_pieces(request, connections=self._settings.connections, index=self._settings.index)
+
+    def _surveyed(self, job: Job, store: PartStore, lease: Lease) -> Surveyed:
+        if job.vanished:
+            connections = self._settings.connections
+            earlier = Plan.from_pieces(self._jobs.pieces(job.id, EARLIER), connections=connections)
+            has_report = job.skipped_count > 0
+            return survey_again(earlier, store, lease.check, without=job.vanished, has_report=has_report)
+        return survey(self._asked(job), store, lease.check)
+
+    def _build(self, work: BuildWork, lease: Lease) -> None:
+        plan, site = self._plan_and_site(work.job)
+        try:
+            BundleBuilder(self._jobs, plan.table, site, lease).build(work)
+        except SourceMissing as error:
+            self._go_on_without(error, plan, lease)
+
+    def _go_on_without(self, error: SourceMissing, plan: Plan, lease: Lease) -> None:
+        """Have the job surveyed again, to be built without what is missing; raises the error where that cannot be."""
+        if error.entry is None or not plan.skip_missing or not self._jobs.survey_again(lease.claim, error.entry):
+            raise error
+        _log.warning("%s; it is left out", error)
+
     def _reused(self, store: PartStore, work: SurveyWork, identity: str) -> bool:
         """Whether the archive was built before, and is there: then the job is done."""
         twin = self._jobs.twin(work.job, identity)
-        if twin is None:
-            return False
-        found = store.find(twin.key)
-        is_there = found is not None and (found.size, found.etag, found.job) == (
-            twin.archive_size,
-            twin.archive_etag,
-            twin.maker,
-        )
-        return is_there and self._jobs.reuse(work.claim, twin)
+        return twin is not None and twin.has_built(store.find(twin.key)) and self._jobs.reuse(work.claim, twin)
 
     def _finish(self, work: FinishWork, lease: Lease) -> None:
         plan, site = self._plan_and_site(work.job)
-        reopened = Finisher(self._jobs, plan, site, lease.check).finish(work)
+        try:
+            reopened = Finisher(self._jobs, plan, site, lease.check).finish(work)
+        except SourceMissing as error:
+            self._go_on_without(error, plan, lease)
+            return
         if reopened is None:
             return
         _log.warning("job %s: %s; %d bundles again", work.job.id, reopened.reason, len(reopened.offsets))
@@ -235,23 +282,28 @@ class Worker:
 
     def _clean_up(self, work: CleanupWork) -> None:
         job = work.job
-        store = self._open_store(job.place)
+        self._discard(self._open_store(job.place), job)
+        self._jobs.cleaned(work.claim)
+
+    def _discard(self, store: PartStore, job: Job) -> None:
+        """Delete all that a job has put into its place."""
         self._abort(store, job)
         for section in self._jobs.sections(job.id):
             store.delete(section.key, job=job.id)
         if not self._jobs.is_shared(job):
             store.delete(job.key, job=job.maker)
-        self._jobs.cleaned(work.claim)
 
     def _abort(self, store: PartStore, job: Job) -> None:
         """Drop all uploads of a job, also those that nobody came to note."""
         known = [(job.key, job.upload_id)]
         known += [(section.key, section.upload_id) for section in self._jobs.sections(job.id)]
+        of_others = self._jobs.uploads_of_others(job)
         for key, upload_id in known:
             if upload_id is not None:
                 store.abort(Upload(key, upload_id))
             for upload in store.abandoned(key):
-                store.abort(upload)
+                if upload not in of_others:
+                    store.abort(upload)
 
     def _plan_and_site(self, job: Job) -> tuple[Plan, Site]:
         assert job.upload_id is not None, "a job that was surveyed has an upload"
@@ -307,7 +359,7 @@ class _Plans:
         with self._lock:  # a large one must not be loaded by several threads at once
             key = (job.id, job.upload_id)
             if key not in self._kept:
-                plan = Plan.from_pieces(self._jobs.pieces(job.id, "plan"), connections=self._connections)
+                plan = Plan.from_pieces(self._jobs.pieces(job.id, PLAN), connections=self._connections)
                 sections = [Upload(one.key, one.upload_id or "") for one in self._jobs.sections(job.id)]
                 self._kept[key] = plan, tuple(sections)
                 while len(self._kept) > _PLANS_KEPT:

@@ -1,6 +1,6 @@
 """The entry that an archive gets when sources were missing and were left out: nothing is left out silently."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,15 +23,17 @@ class MissingReport:
     encoding: Encoding
 
 
-def missing_report(missing: Sequence[EntryProblem], beside: EntryTable) -> MissingReport:
-    """The report on `missing`, under a name that no entry of `beside` has."""
+def missing_report(missing: Sequence[EntryProblem], beside: EntryTable, *, earlier: bytes = b"") -> MissingReport:
+    """The report on `missing`, under a name that no entry of `beside` has; `earlier` is one that it goes on with."""
     wanted, number = REPORT_NAME, 1
     taken = {key for name in Names(beside) if (key := folded(name.partition("/")[0])).startswith("missing-files")}
     while folded(wanted) in taken:
         number += 1
         wanted = numbered(REPORT_NAME, number)
-    lines = ["These were asked for and are not in this archive:", "", *map(str, missing), ""]
-    data = "\n".join(lines).encode("utf-8", "backslashreplace")
+    lines = [*map(str, missing), ""]
+    if not earlier:
+        lines = ["These were asked for and are not in this archive:", "", *lines]
+    data = earlier + "\n".join(lines).encode("utf-8", "backslashreplace")
     table, encoding = EntryTable(), Encoding()
     checksum = crc32(data)
     table.append(
@@ -45,3 +47,17 @@ def missing_report(missing: Sequence[EntryProblem], beside: EntryTable) -> Missi
     )
     encoding.append(Form.STORED, checksum)
     return MissingReport(table=table, encoding=encoding)
+
+
+def without_missing(table: EntryTable, missing: Mapping[int, EntryProblem], report: int | None) -> EntryTable:
+    """A table of its own without rows that are missing, and with a report on them as its last row.
+
+    Args:
+        table: all rows.
+        missing: what is wrong with those that are left out.
+        report: the row of an earlier report, which the new one goes on with.
+    """
+    result = table.reordered([row for row in range(len(table)) if row not in missing and row != report])
+    earlier = b"" if report is None else table.payload(report)
+    result.append_row(missing_report(list(missing.values()), result, earlier=earlier).table, 0)
+    return result

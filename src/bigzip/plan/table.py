@@ -84,6 +84,18 @@ class EntryTable:
             result.set_method(row, method)
         return result
 
+    def with_data_facts(self, facts: Mapping[int, tuple[int, int]]) -> "EntryTable":
+        """A table of its own with the same rows, some with the size and CRC-32 that their data was found to have."""
+        result = self.copy()
+        for row, (size, checksum) in facts.items():
+            result.set_data_facts(row, size, checksum)
+        return result
+
+    def set_data_facts(self, row: int, size: int, crc32: int) -> None:
+        """Give a row the size and CRC-32 of its data."""
+        self._sizes[row], self._crc32s[row] = size, crc32
+        self._flags[row] |= _CRC_KNOWN
+
     def set_method(self, row: int, method: Method) -> None:
         """Give a row another method."""
         others = self._flags[row] & ~(3 << _METHOD_SHIFT)
@@ -333,6 +345,10 @@ class EntryTable:
     def has_version(self, row: int) -> bool:
         """Whether the row's payload is its source's version."""
         return self.base(row).root != DATA_ROOT and bool(self.payload(row))
+
+    def is_unguarded(self, row: int) -> bool:
+        """Whether only reading the row's source tells whether it is still the same."""
+        return self.is_remote(row) and not self.has_version(row)
 
     def is_alone(self, row: int) -> bool:
         """Whether the row's data is in the table or in a local file, and the table has what vouches for it."""

@@ -225,6 +225,8 @@ class Driver:
         try:
             reader: Iterator[bytes] | AsyncIterator[bytes] | None = self._ahead.take(row, start, stop)
             if reader is None:
+                if stop == self._table.size(row) and self._table.is_unguarded(row):
+                    stop = None  # nothing else tells that it has grown
                 source = self._source(row)
                 if needs_event_loop(source):
                     reader = source.aread(start, stop, version=version)

@@ -165,14 +165,16 @@ class ReadAhead:
 
     def _begin(self, row: int, source: Source) -> _Begun:
         table = self._table
-        size = None if table.size(row) == UNKNOWN else table.size(row)
         version = table.payload(row).decode("ascii") or None
+        # Of what tells no version, nothing but its end tells that it has grown.
+        size = None if table.size(row) == UNKNOWN or version is None else table.size(row)
         reader = source.read(0, size, version=version)
         chunks: list[bytes] = []
-        is_small = self._weight(row) < _WHOLE
+        weight, read = self._weight(row), 0
         for chunk in reader:
             chunks.append(chunk)
-            if not is_small:
+            read += len(chunk)
+            if weight == _WHOLE or read > weight:
                 return _Begun(chunks, reader)
         return _Begun(chunks, None)
 

@@ -87,7 +87,7 @@ class SpanRender:
         size = table.size(row)
         chunks: list[bytes] = []
         if piece.start == piece.stop:  # nothing but a header: of an empty row, or of one whose data the store copies
-            if not size and table.has_version(row):
+            if not size and (table.has_version(row) or table.is_unguarded(row)):
                 yield from vouch(row)
             facts = PieceFacts(Form.STORED, 0, 0)
         elif deflate.block_count(size) == 1:

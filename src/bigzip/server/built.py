@@ -29,11 +29,6 @@ class BuiltArchive:
         self.etag: str | None = quoted(job.archive_etag)
         self.last_modified: datetime | None = None
 
-    def is_there(self) -> bool:
-        """Whether the store has it as it was built; waits for the store, which raises OutputError."""
-        found = self._store.find(self._key)
-        return found is not None and (found.etag, found.size) == (self._stored_etag, self.content_length)
-
     async def aiter_bytes(self, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
         """The bytes `[start, stop)`, by default all.
 

@@ -1,5 +1,6 @@
 """What the API says of jobs, as its OpenAPI documents describe it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -12,10 +13,11 @@ from bigzip.server.built import quoted
 from bigzip.server.documents import MANIFEST_BODY, moment
 from bigzip.sources.roots import Roots
 
+SIZE_PATTERN: Final = "^[0-9]{1,19}(\\.[0-9]{1,9})? ?([KMGTkmgt]?i?[Bb])?$"
 _PERCENT: Final = 100
 _OF_SOURCES: Final = {
     "SourceMissing": "is not there any more, or may not be read",
-    "SourceChanged": "has changed since the job began; begin another job",
+    "SourceChanged": "has changed since the job began; resume the job, which begins again",
     "SourceReadError": "cannot be read now; resume the job later",
 }
 _OF_PLACES: Final = {
@@ -50,10 +52,28 @@ class JobLinks(BaseModel):
     download: Annotated[
         str | None,
         Field(
-            description="Null until the job is done. Signed: whoever has it gets the archive until it expires, without"
-            " a token."
+            description="Null until the job is done, and where it builds a set. Signed: whoever has it gets the archive"
+            " until it expires, without a token."
         ),
     ]
+
+
+class ArchiveLinks(BaseModel):
+    """Where an archive of a set is."""
+
+    download: Annotated[str, Field(description="Signed, as that of a job.")]
+
+
+class ArchiveDocument(BaseModel):
+    """An archive of a set."""
+
+    number: Annotated[int, Field(description="From 1, in the order of the entries.")]
+    name: Annotated[str, Field(examples=["photos-001-of-003.zip"])]
+    size: Annotated[int, Field(description="In bytes.")]
+    etag: Annotated[str, Field(examples=['"5a9e…"'])]
+    crc32: Annotated[str, Field(examples=["89abcdef"])]
+    entries: int
+    links: ArchiveLinks
 
 
 class JobDocument(BaseModel):
@@ -68,9 +88,21 @@ class JobDocument(BaseModel):
     progress: JobProgress
     bytes_written: Annotated[int, Field(description="Of the archive, made by workers.")]
     bytes_copied: Annotated[int, Field(description="Of the archive, copied by the store itself.")]
-    content_length: Annotated[int | None, Field(description="Of the ZIP; null until it is done.")]
-    etag: Annotated[str | None, Field(description="Of the ZIP, likewise.", examples=['"5a9e…"'])]
+    content_length: Annotated[
+        int | None, Field(description="Of the ZIP, or of all of a set together; null until it is done.")
+    ]
+    etag: Annotated[
+        str | None, Field(description="Of the ZIP, likewise; null where it is a set.", examples=['"5a9e…"'])
+    ]
+    split: Annotated[
+        int | None, Field(description="Bytes that no archive of a set exceeds; null where one archive is built.")
+    ]
+    archives: Annotated[
+        list[ArchiveDocument] | None, Field(description="Of a set, in order: null until it is done, and of no set.")
+    ]
     problem: JobProblem | None
+    skipped: Annotated[list[str], Field(description="What is missing and was left out: the first 1,000 names.")]
+    skipped_count: Annotated[int, Field(description="How many they are.")]
     last_event: Annotated[int, Field(description="To be told of later events alone: `after` of its events.")]
     links: JobLinks
 
@@ -82,13 +114,13 @@ class JobList(BaseModel):
     next: Annotated[str | None, Field(description="What to give as `before` for more; null at the end.")]
 
 
-def job_document(job: Job, roots: Roots, download: str | None = None) -> JobDocument:
+def job_document(job: Job, roots: Roots, links: Sequence[str] = ()) -> JobDocument:
     """What is said of a job.
 
     Args:
         job: how it is.
         roots: what is served.
-        download: a signed link to its archive; without one, owners find it with their token.
+        links: that are signed, to its archive or those of its set; without, owners find them with their token.
     """
     percent = None
     if job.data_bytes is not None:
@@ -96,6 +128,8 @@ def job_document(job: Job, roots: Roots, download: str | None = None) -> JobDocu
     if job.state is JobState.DONE:
         percent = _PERCENT
     place = f"/v1/jobs/{job.id}"
+    downloads = links or [download_path(job, number) for number in archive_numbers(job)]
+    is_set = job.split is not None
     return JobDocument(
         id=job.id,
         name=job.name,
@@ -108,14 +142,46 @@ def job_document(job: Job, roots: Roots, download: str | None = None) -> JobDocu
         bytes_copied=job.bytes_copied,
         content_length=job.archive_size,
         etag=None if job.archive_etag is None else quoted(job.archive_etag),
+        split=job.split,
+        archives=_archives(job, downloads) if is_set and downloads else None,
         problem=None if job.problem is None else job_problem(job.problem, roots),
+        skipped=[roots.shown(name) for name in job.skipped],
+        skipped_count=job.skipped_count,
         last_event=job.last_event,
         links=JobLinks(
             self=place,
             events=f"{place}/events",
-            download=(download or f"{place}/download") if job.state is JobState.DONE else None,
+            download=downloads[0] if downloads and not is_set else None,
         ),
     )
+
+
+def archive_numbers(job: Job) -> list[int | None]:
+    """What a job has built: the numbers of a set's archives, or None for the one archive."""
+    if job.state is not JobState.DONE:
+        return []
+    return [None] if job.split is None else [archive.number for archive in job.archives]
+
+
+def download_path(job: Job, number: int | None) -> str:
+    """Where the archive of a job is, or of this number in its set."""
+    place = f"/v1/jobs/{job.id}"
+    return f"{place}/download" if number is None else f"{place}/archives/{number}/download"
+
+
+def _archives(job: Job, links: Sequence[str]) -> list[ArchiveDocument]:
+    return [
+        ArchiveDocument(
+            number=archive.number,
+            name=archive.name,
+            size=archive.size,
+            etag=quoted(archive.etag),
+            crc32=f"{archive.crc32:08x}",
+            entries=archive.entries,
+            links=ArchiveLinks(download=link),
+        )
+        for archive, link in zip(job.archives, links, strict=True)
+    ]
 
 
 def event_data(event: Event, roots: Roots) -> dict[str, Any]:
@@ -147,6 +213,11 @@ _JOB_OPTIONS: Final[dict[str, Any]] = {
     "key": {"type": "string", "description": "Where in the place of jobs; by default under a name of its own."},
     "overwrite": {"type": "boolean", "description": "Whether an archive of this key may be replaced."},
     "verify": {"type": "boolean", "description": "Whether all of it is read back and checked before the job is done."},
+    "split": {
+        "oneOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": SIZE_PATTERN}],
+        "description": "Build a set of archives, none of which exceeds this size, in bytes or as 10GB or 500MiB.",
+        "examples": ["10GB"],
+    },
     "webhook": {
         "type": "string",
         "format": "uri",

@@ -11,20 +11,28 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from bigzip.archive import Archive
+from bigzip.arguments import checked_size
 from bigzip.contrib.http import content_disposition
 from bigzip.database.archives import ClaimedKey
 from bigzip.errors import InputError, LimitExceeded, ManifestError
 from bigzip.jobs.records import Job
-from bigzip.jobs.service import JOBS_PER_OWNER, Order
+from bigzip.jobs.service import JOBS_PER_OWNER, MAX_NAME, Order
+from bigzip.manifest import Kinds
 from bigzip.server.access import Caller
 from bigzip.server.crowding import TooManyAtOnce
 from bigzip.server.idempotency import with_fingerprint
 from bigzip.server.manifests import Order as Asked
 from bigzip.server.service import Service
 
-_OPTIONS: Final = {"priority": int, "key": str, "overwrite": bool, "verify": bool, "webhook": str}
+_OPTIONS: Final[Kinds] = {
+    "priority": int,
+    "key": str,
+    "overwrite": bool,
+    "verify": bool,
+    "webhook": str,
+    "split": (int, str),
+}
 _MAX_PRIORITY: Final = 100
-_MAX_NAME: Final = 255
 _CROWDED_SECONDS: Final = 10
 _log = logging.getLogger("bigzip")
 
@@ -49,6 +57,8 @@ class JobOrders:
         more = dict(asked.more)
         if abs(more.get("priority", 0)) > _MAX_PRIORITY:
             raise InputError(f"priority: give a number from -{_MAX_PRIORITY} to {_MAX_PRIORITY}")
+        if "split" in more:
+            more["split"] = checked_size(more["split"], "split")
         if "key" in more:  # beneath a prefix of the owner's: nobody replaces what is another's
             more["key"] = f"{quote(caller.owner, safe='')}/{more['key']}"
         return await self.of_order(caller, replace(asked, more=more), asked.asked.pop(), key)
@@ -115,6 +125,6 @@ def check_name(name: str) -> None:
     Raises:
         LimitExceeded, InputError: this is one.
     """
-    if not 0 < len(name) <= _MAX_NAME:
-        raise LimitExceeded(limit="name", allowed=_MAX_NAME, actual=len(name), remedy="give a shorter file name")
+    if not 0 < len(name) <= MAX_NAME:
+        raise LimitExceeded(limit="name", allowed=MAX_NAME, actual=len(name), remedy="give a shorter file name")
     content_disposition(name)

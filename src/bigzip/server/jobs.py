@@ -20,7 +20,15 @@ from bigzip.jobs.store import JobStateError
 from bigzip.server.crowding import TooManyAtOnce
 from bigzip.server.documents import ID_PATTERN, PROBLEM, Identity
 from bigzip.server.idempotency import OnceByKey
-from bigzip.server.job_documents import EVENT_SCHEMA, JOB_BODY, JobDocument, JobList, event_data, job_document
+from bigzip.server.job_documents import (
+    EVENT_SCHEMA,
+    JOB_BODY,
+    JobDocument,
+    JobList,
+    archive_numbers,
+    event_data,
+    job_document,
+)
 from bigzip.server.job_events import EventStream
 from bigzip.server.job_orders import JobOrders
 from bigzip.server.preferences import preferences
@@ -180,11 +188,15 @@ async def answer_begun(service: Service, request: Request, response: Response, j
 
 
 async def told_job(service: Service, request: Request, job: Job) -> JobDocument:
-    """What is said of a job, with a signed link to its archive."""
-    link = None
-    if job.state is JobState.DONE and job.expires is not None:
-        link = await signed_link(service, request, job_target(job), expires=job.expires, filename=job.name)
-    return job_document(job, service.settings.roots, link)
+    """What is said of a job, with signed links to what it has built."""
+    links = []
+    if job.expires is not None:
+        names = {archive.number: archive.name for archive in job.archives}
+        for number in archive_numbers(job):
+            filename = job.name if number is None else names[number]
+            target = job_target(job, number)
+            links.append(await signed_link(service, request, target, expires=job.expires, filename=filename))
+    return job_document(job, service.settings.roots, links)
 
 
 async def own_job(service: Service, request: Request, identity: str) -> Job:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,7 @@ from starlette.requests import Request
 
 from bigzip.archive import Archive
 from bigzip.errors import InputError, LimitExceeded, ManifestError
-from bigzip.manifest import Manifest, add_manifest, read_manifest
+from bigzip.manifest import Kinds, Manifest, add_manifest, read_manifest
 from bigzip.server.access import Caller
 from bigzip.server.settings import Settings
 from bigzip.sources.url import is_beneath, is_url, parse_url
@@ -27,7 +27,7 @@ JSON_LINES: Final = ("application/jsonl", "application/x-ndjson", "application/x
 _THREADS: Final = 16
 _MAX_LINE: Final = 1 << 20
 _OPTIONS: Final = {"delivery": str, "expires_in": int}
-_NOTHING: Final[Mapping[str, type]] = {}
+_NOTHING: Final[Kinds] = {}
 _DELIVERIES: Final = ("auto", "stream", "job")
 
 
@@ -57,7 +57,7 @@ class ManifestReader:
         """Held while a document is in memory, which takes up to fifty times its size."""
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bigzip manifests")
 
-    async def order(self, request: Request, caller: Caller, *, also: Mapping[str, type] = _NOTHING) -> Order:
+    async def order(self, request: Request, caller: Caller, *, also: Kinds = _NOTHING) -> Order:
         """What the manifest in a request's body asks for.
 
         Args:
@@ -94,7 +94,7 @@ class ManifestReader:
             max_seconds=limits.manifest_seconds,
         )
 
-    def _read(self, body: "_Body", caller: Caller, also: Mapping[str, type]) -> Order:
+    def _read(self, body: "_Body", caller: Caller, also: Kinds) -> Order:
         options = {**_OPTIONS, **also}
         if not body.is_document:
             return self._order(read_manifest(_only_lines(iter(body)), also=options), body, caller, also)
@@ -102,7 +102,7 @@ class ManifestReader:
         with self._documents:
             return self._order(read_manifest([text], also=options), body, caller, also)
 
-    def _order(self, manifest: Manifest, body: "_Body", caller: Caller, also: Mapping[str, type]) -> Order:
+    def _order(self, manifest: Manifest, body: "_Body", caller: Caller, also: Kinds) -> Order:
         options = dict(manifest.options)
         more = {name: options.pop(name) for name in also if name in options}
         delivery = options.pop("delivery", "auto")

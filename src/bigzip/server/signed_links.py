@@ -8,6 +8,7 @@ from fastapi import Request
 
 from bigzip.database.archives import StoredArchive
 from bigzip.jobs.records import Job
+from bigzip.server.job_documents import download_path
 from bigzip.server.links import LinkTerms, is_time, link_query
 from bigzip.server.service import Service
 
@@ -40,9 +41,11 @@ def archive_target(archive: StoredArchive) -> Target:
     return Target(f"/v1/archives/{archive.id}/download", archive.id, archive.digest, archive.owner)
 
 
-def job_target(job: Job) -> Target:
-    """Where the archive is downloaded that a job has built."""
-    return Target(f"/v1/jobs/{job.id}/download", job.id, f"job {job.archive_etag}", job.owner)
+def job_target(job: Job, number: int | None) -> Target:
+    """Where the archive is downloaded that a job has built, or that of a number where it has built a set."""
+    etags = {archive.number: archive.etag for archive in job.archives}
+    etag = job.archive_etag if number is None else etags.get(number)
+    return Target(download_path(job, number), job.id, f"job {etag}", job.owner)
 
 
 async def signed_link(service: Service, request: Request, target: Target, *, expires: int, filename: str) -> str:

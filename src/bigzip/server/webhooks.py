@@ -21,9 +21,9 @@ def webhook_document(settings: Settings, job: Job) -> dict[str, Any]:
     Workers tell, too, and need not have the keys that links are signed with.
     """
     document = job_document(job, settings.roots).model_dump(mode="json")
-    public = settings.public_url or ""
-    links = {name: None if path is None else f"{public}{path}" for name, path in document["links"].items()}
-    return document | {"links": links}
+    for one in (document, *(document["archives"] or ())):
+        one["links"] = {name: path and f"{settings.public_url or ''}{path}" for name, path in one["links"].items()}
+    return document
 
 
 def make_sender(settings: Settings, engine: Engine, *, threads: int = 4) -> Sender:

@@ -184,10 +184,11 @@ class DirectoryPartStore:
 
     def delete(self, key: str, *, job: str) -> None:
         target = self._target(key)
-        written = self._written(target)
+        told = _told(target)
         with _output_errors(target):
-            if written is not None and written["job"] == job:
-                os.unlink(target)
+            if told is not None and told.get("job") == job:
+                if self._written(target) is not None:
+                    os.unlink(target)
                 os.unlink(_sidecar(target))
         self._remove_empty(os.path.dirname(target))
 
@@ -236,12 +237,12 @@ class DirectoryPartStore:
 
     def _written(self, target: str) -> dict[str, Any] | None:
         """What was noted of a file when it was completed, if it is still that file."""
+        told = _told(target)
         try:
-            told = json.loads(_read(_sidecar(target)) or b"null")
             status = os.stat(target, follow_symlinks=False)
-        except (OSError, ValueError):
+        except OSError:
             return None
-        is_same = isinstance(told, dict) and all(told.get(name) == value for name, value in _identity(status).items())
+        is_same = told is not None and all(told.get(name) == value for name, value in _identity(status).items())
         return told if is_same else None
 
     def _remove_empty(self, directory: str) -> None:
@@ -344,6 +345,15 @@ def _read(path: str) -> bytes:
 def _sidecar(target: str) -> str:
     directory, name = os.path.split(target)
     return os.path.join(directory, f".bigzip-{name}.written")
+
+
+def _told(target: str) -> dict[str, Any] | None:
+    """What was noted of the file that was completed last under a name."""
+    try:
+        told = json.loads(_read(_sidecar(target)) or b"null")
+    except (OSError, ValueError):
+        return None
+    return told if isinstance(told, dict) else None
 
 
 def _identity(status: os.stat_result) -> dict[str, int]:

@@ -80,6 +80,15 @@ class ObjectTarget:
         found = self._store.find(self._key)
         return None if found is None else self._store.read(self._key, 0, min(size, found.size), etag=found.etag)
 
+    def delete(self) -> None:
+        """Delete the object, if it is still the one that was written.
+
+        Raises:
+            OutputError: the store would not.
+        """
+        if self.stored is not None and self.stored.job is not None:
+            self._store.delete(self._key, job=self.stored.job)
+
     @contextmanager
     def opened(self, *, overwrite: bool, expected: Expected) -> Iterator[Sink]:
         """A sink whose bytes become the object; as `new_object`."""

@@ -87,9 +87,11 @@ class S3:
 
     def writing_client(self, connections: int) -> Any:
         """A client of boto3 for writing: patient, for any number of threads, of which so many connect at a time."""
-        return self._make_client(_WRITING_ATTEMPTS, connections)
+        # Over TLS the CRC-32 that goes with each part is enough: boto3 would take the SHA-256 of all bodies, too.
+        is_secure = self._client.meta.endpoint_url.startswith("https://")
+        return self._make_client(_WRITING_ATTEMPTS, connections, signs_bodies=not is_secure)
 
-    def _make_client(self, attempts: int, connections: int) -> Any:
+    def _make_client(self, attempts: int, connections: int, *, signs_bodies: bool = True) -> Any:
         endpoint, virtual = self._address
         return self._session.client(
             "s3",
@@ -101,7 +103,10 @@ class S3:
                 connect_timeout=self._timeout,
                 read_timeout=self._timeout,
                 retries={"total_max_attempts": attempts, "mode": "standard"},
-                s3={"addressing_style": "virtual" if virtual else "path"},
+                s3={
+                    "addressing_style": "virtual" if virtual else "path",
+                    "payload_signing_enabled": None if signs_bodies else False,
+                },
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
                 proxies={"http": self._proxy, "https": self._proxy} if self._proxy else None,

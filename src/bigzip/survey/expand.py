@@ -9,7 +9,8 @@ import stat
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Final
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
 
 from bigzip.codecs.checksum import crc32
 from bigzip.errors import (
@@ -49,6 +50,23 @@ _MAX_SIBLINGS: Final = 10_000
 """Of a larger directory, the folded names are not held all at once."""
 
 
+class Unguarded(StrEnum):
+    """What becomes of a file behind a URL that tells no size or no version: it may be another when it is read again."""
+
+    ONCE = "once"
+    """It is read once."""
+    KEEP = "keep"
+    """Its row says where it is, and what is known of it; whoever reads it again has to see that it is the same."""
+
+
+class Expanded(NamedTuple):
+    """What was asked for, looked up."""
+
+    table: EntryTable
+    skipped: tuple[EntryProblem, ...]
+    """What is missing and was left out. If anything was, the table's last row is the report that says so."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
     """What becomes of what is not plain."""
@@ -63,6 +81,7 @@ class Policies:
     """Leave out what is not there or may not be read, and add an entry that says so."""
     max_entries: int | None = None
     """How many entries may be asked for or found."""
+    unguarded: Unguarded = Unguarded.ONCE
 
     def check_entries(self, seen: int) -> None:
         """Check that so many entries may be.
@@ -74,8 +93,8 @@ class Policies:
             raise LimitExceeded(limit="entries", allowed=self.max_entries, actual=seen)
 
 
-def expand(requests: EntryTable, policies: Policies, grew: Callable[[int], None]) -> EntryTable:
-    """The rows that `requests` ask for; the same table where nothing has to change.
+def expand(requests: EntryTable, policies: Policies, grew: Callable[[int], None]) -> Expanded:
+    """The rows that `requests` ask for; in the same table where nothing has to change.
 
     `grew` is told now and then how many there are by now.
 
@@ -85,7 +104,9 @@ def expand(requests: EntryTable, policies: Policies, grew: Callable[[int], None]
     """
     expansion = _Expansion(requests, policies, grew)
     table = expansion.table()
-    return table if expansion.names_differ else without_collisions(table, policies.collisions)
+    if not expansion.names_differ:
+        table = without_collisions(table, policies.collisions)
+    return Expanded(table, tuple(expansion.skipped))
 
 
 class _Expansion:
@@ -96,6 +117,7 @@ class _Expansion:
         self._excluded = matcher(policies.exclude)
         self._table = EntryTable(requests.connections)
         self._problems: list[EntryProblem] = []
+        self.skipped: list[EntryProblem] = []
         self._plain_place = ""
         self._plain_files = PlainFiles()
         # One tree, whose names stay as they are, has no collisions where no directory has two names that fold to one.
@@ -121,7 +143,7 @@ class _Expansion:
         if refused or (missing and not self._policies.skip_missing):
             raise PlanRefused(self._problems)
         if missing:
-            self.names_differ = False
+            self.names_differ, self.skipped = False, missing
             self._table.append_row(missing_report(missing, self._table).table, 0)
         return self._table
 
@@ -210,8 +232,9 @@ class _Expansion:
             self._refuse(name, refusal)
             return
         is_guarded = facts.version is not None and facts.size is not None
+        is_kept = is_guarded or self._policies.unguarded is Unguarded.KEEP
         columns: dict[str, Any] = self._columns(row, checked, facts) | {"crc32": requests.crc32(row)}
-        if is_guarded:
+        if is_kept:
             self._table.append(Base(origin, separate=True), checked, path, **columns)
             return
         # Nothing would tell that another file is read the second time.

@@ -32,7 +32,11 @@ def _card(job: JobDocument) -> dict[str, Any]:
         "state_text": STATES[job.state],
         "is_active": not is_final(job.state),
         "can_resume": job.state in (JobState.FAILED, JobState.CANCELLED),
-        "is_done": job.state is JobState.DONE,
+        "is_done": job.links.download is not None,
+        "archives": [
+            {"name": shown(archive.name), "size": human_size(archive.size), "link": archive.links.download}
+            for archive in job.archives or ()
+        ],
         "percent": job.progress.percent,
         "facts": _facts(job),
         "problem": "" if job.problem is None else shown(job.problem.detail),
@@ -44,6 +48,8 @@ def _facts(job: JobDocument) -> str:
     told = []
     if job.entries is not None:
         told.append(f"{job.entries:,} {'entry' if job.entries == 1 else 'entries'}")
+    if job.archives is not None and len(job.archives) > 1:
+        told.append(f"{len(job.archives):,} archives")
     if job.state is JobState.DONE and job.content_length is not None:
         told.append(human_size(job.content_length))
     elif job.progress.data_bytes is not None:

@@ -44,7 +44,25 @@ export class JobCard {
       if (control.tagName === "FORM") control.action = `/jobs/${job.id}/${part}`;
       (control.querySelector("button") ?? control).setAttribute("aria-label", `${verb} ${job.name}`);
     }
+    this.#list(job.archives ?? []);
     this.#draw({ ...job, data_bytes: job.progress.data_bytes, data_bytes_done: job.progress.data_bytes_done });
+  }
+
+  /** The archives of a set, each with its link. Those that are listed already are left alone, and with them the focus. */
+  #list(archives) {
+    const list = this.#part("archives");
+    list.setAttribute("aria-label", `Archives of ${this.#part("name").textContent}`);
+    list.hidden = archives.length === 0;
+    if (list.childElementCount === archives.length) return;
+    list.replaceChildren(...archives.map((archive) => {
+      const [item, link, note] = ["li", "a", "span"].map((tag) => document.createElement(tag));
+      link.href = archive.links.download;
+      link.textContent = archive.name;
+      note.className = "note";
+      note.textContent = size(archive.size);
+      item.append(link, note);
+      return item;
+    }));
   }
 
   /** Show what an event tells. */
@@ -65,7 +83,7 @@ export class JobCard {
     this.#part("facts").textContent = this.#facts(job);
     this.#part("problem").hidden = !job.problem;
     this.#part("problem").textContent = job.problem?.detail ?? "";
-    this.#part("download").hidden = job.state !== "done";
+    this.#part("download").hidden = job.state !== "done" || Boolean(job.split);
     this.#part("resume").hidden = job.state !== "failed" && job.state !== "cancelled";
     this.#part("cancel").hidden = !isActive(job);
   }
@@ -74,6 +92,7 @@ export class JobCard {
     const told = [];
     if (job.entries !== null) told.push(counted(job.entries, "entry", "entries"));
     if (job.state === "done") {
+      if (job.archives?.length > 1) told.push(counted(job.archives.length, "archive", "archives"));
       if (job.content_length) told.push(size(job.content_length));
       if (job.expires) told.push(`until ${at(job.expires)}`);
     } else if (job.data_bytes !== null) {
