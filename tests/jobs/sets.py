@@ -2,6 +2,7 @@
 
 import subprocess
 import zipfile
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,6 +25,17 @@ def members_of(site: Site, job: Job) -> list[Job]:
 
 def keys_of(site: Site, job: Job) -> list[str]:
     return [member.key for member in members_of(site, job)]
+
+
+def built_archives(site: Site, job: Job) -> list[list[str]]:
+    """The names of the entries of each archive."""
+    store = site.service.places.open(job.place)
+    found = []
+    for member in members_of(site, job):
+        data = store.read(member.key, 0, member.archive_size or 0, etag=member.archive_etag or "")
+        with zipfile.ZipFile(BytesIO(data)) as opened:
+            found.append(opened.namelist())
+    return found
 
 
 def check_set(site: Site, job: Job, asked: Archive) -> list[str]:

@@ -16,7 +16,7 @@ from bigzip.jobs.states import JobState, is_final
 from bigzip.jobs.store import JobStateError
 from tests.database.postgresql import PostgreSQL
 
-from .sets import check_set, keys_of, members_of
+from .sets import built_archives, check_set, keys_of, members_of
 from .sites import Site, kill
 from .trees import MIB, archive_of, noise, text
 
@@ -213,6 +213,50 @@ def test_file_that_changed_fails_the_set(directory_site: Site, tmp_path: Path) -
     assert job.state is JobState.FAILED
     assert job.problem is not None
     assert (job.problem["kind"], job.problem["entry"]) == ("SourceChanged", "tree/2.mp4")
+
+
+def test_what_vanishes_is_left_out_of_its_archive(directory_site: Site, tmp_path: Path) -> None:
+    site = directory_site
+    (tmp_path / "tree").mkdir()
+    for number in range(4):
+        (tmp_path / "tree" / f"{number}.mp4").write_bytes(noise(2 * MIB, number))
+    asked = Archive(on_missing="skip")
+    asked.add(tmp_path / "tree", "tree")
+    job = site.create(asked, split=3 * MIB)
+    site.worker(1).run(patience_seconds=0.0, seconds=0.0)
+    (tmp_path / "tree" / "2.mp4").unlink()
+    job = site.build(job)
+    assert job.state is JobState.DONE, job
+    assert list(job.skipped) == ["tree/2.mp4"]
+    names = [name for archive in built_archives(site, job) for name in archive]
+    assert names == ["tree/", "tree/0.mp4", "tree/1.mp4", "missing-files.txt", "tree/3.mp4"]
+    assert (job.entries, job.data_bytes) == (len(names), job.data_bytes_done)
+
+
+def test_set_that_outgrew_its_size_is_cut_anew(directory_site: Site, tmp_path: Path) -> None:
+    """What is said of a small file that vanished takes more than the file did."""
+    site = directory_site
+    (tmp_path / "tree").mkdir()
+    for number in range(30):
+        (tmp_path / "tree" / f"{number:02}").write_bytes(b"x")
+    asked = Archive(on_missing="skip")
+    asked.add(tmp_path / "tree", "")
+    job = site.create(asked, split=1_000)
+    site.worker(1).run(patience_seconds=0.0, seconds=0.0)
+    count = len(members_of(site, job))
+    (tmp_path / "tree" / "15").unlink()
+    job = site.build(job)
+    assert job.state is JobState.FAILED
+    assert job.problem is not None
+    assert job.problem["kind"] == "SetOutgrown"
+    run_all(site)
+    assert site.jobs.resume(job.id).state is JobState.QUEUED
+    job = site.build(job)
+    assert job.state is JobState.DONE, job
+    assert len(job.archives) <= count
+    assert all(archive.size <= 1_000 for archive in job.archives)
+    names = [name for archive in built_archives(site, job) for name in archive]
+    assert names == [f"{number:02}" for number in range(30) if number != 15]
 
 
 def test_set_expires_as_one(site: Site, tree: Path) -> None:

@@ -54,7 +54,7 @@ def measure(table: EntryTable, most: int, check: Check) -> Measured:
     measured = Measured({}, {})
     rows = array("Q")
     if table.has_remote_rows():
-        rows.extend(row for row in range(len(table)) if table.size(row) == UNKNOWN or table.is_unguarded(row))
+        rows.extend(row for row in range(len(table)) if table.size(row) == UNKNOWN or _is_unknown(table, row))
 
     def act(remaining: Iterator[int], check: Check) -> None:
         for _ in iter_steps(Driver(table, _measure(table, remaining, most, check, measured))):
@@ -92,6 +92,11 @@ def vanished(table: EntryTable, check: Check) -> set[int]:
 
     _by_threads(array("Q", (row for row in range(len(table)) if table.base(row).root != DATA_ROOT)), act, check)
     return found
+
+
+def _is_unknown(table: EntryTable, row: int) -> bool:
+    """Whether nothing tells what a row's source is to be: neither a version nor a CRC-32."""
+    return table.is_unguarded(row) and table.crc32(row) is None
 
 
 def problem_of_vanished(entry: str) -> EntryProblem:

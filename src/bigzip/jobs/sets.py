@@ -65,6 +65,8 @@ def settle(connection: Connection, row: Row[Any]) -> None:
         values = {
             "archives": json.dumps([asdict(archive) for archive in archives]),
             "archive_size": sum(archive.size for archive in archives),
+            "entries": sum(archive.entries for archive in archives),
+            "data_bytes": sum(member.data_bytes for member in members),
             "problem": None,
             **with_skipped(
                 row,

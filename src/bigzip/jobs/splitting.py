@@ -4,10 +4,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from bigzip.archive import Archive
+from bigzip.errors import BigZipError
 from bigzip.jobs.bounds import Bounds
 from bigzip.jobs.records import Job, NewJob
 from bigzip.plan.partition import numbered_name, partition
 from bigzip.planned import Plan
+
+
+class SetOutgrown(BigZipError):
+    """A set must be cut anew: an archive of it may be too large by now."""
 
 
 class Member(NamedTuple):
@@ -34,9 +39,7 @@ def members(job: Job, plan: Plan, size: int) -> Iterator[Member]:
         LimitExceeded: there would be too many archives.
         InputError: no archive is so small.
     """
-    bounds = Bounds(plan.table, plan.comment)
-    most = (bounds.most(row, plan.table.size(row)) for row in range(len(plan.table)))
-    parts = partition(plan.table, most, size=size, comment=plan.comment)
+    parts = _parts(plan, size)
     for number, rows in enumerate(parts, start=1):
         member = NewJob(
             owner=job.owner,
@@ -52,3 +55,19 @@ def members(job: Job, plan: Plan, size: int) -> Iterator[Member]:
             number=number,
         )
         yield Member(member, Archive.of_plan(plan.part(rows)))
+
+
+def check_fits(plan: Plan, size: int) -> None:
+    """See to it that an archive of a set is not too large, which has become another since the set was cut.
+
+    Raises:
+        SetOutgrown: it may be.
+    """
+    if len(_parts(plan, size)) > 1:
+        raise SetOutgrown("what is said of missing files does not fit into an archive of the set; it is to be cut anew")
+
+
+def _parts(plan: Plan, size: int) -> list[range]:
+    bounds = Bounds(plan.table, plan.comment)
+    most = (bounds.most(row, plan.table.size(row)) for row in range(len(plan.table)))
+    return partition(plan.table, most, size=size, comment=plan.comment)

@@ -35,7 +35,7 @@ from bigzip.jobs.finishing import Finisher
 from bigzip.jobs.leases import Lease, Leases, Stopped
 from bigzip.jobs.records import BuildWork, CleanupWork, FinishWork, Job, Problem, SurveyWork, Work
 from bigzip.jobs.rows import EARLIER, PLAN
-from bigzip.jobs.splitting import members
+from bigzip.jobs.splitting import SetOutgrown, check_fits, members
 from bigzip.jobs.surveying import LookedUp, Surveyed, look_up, survey, survey_again
 from bigzip.jobs.verifying import ArchiveUnsound
 from bigzip.jobs.work_store import WorkStore
@@ -177,7 +177,7 @@ class Worker:
             self._tell(lambda: self._jobs.let_go(lease.claim))
         except Stopped:
             self._tell(lambda: self._jobs.release(lease.claim, None, 0.0))
-        except (UploadGone, ArchiveUnsound) as error:
+        except (UploadGone, ArchiveUnsound, SetOutgrown) as error:
             self._give_up(work, lease, error, from_start=True)
         except SourceChanged as error:  # what is built already is of the source as it was
             self._give_up(work, lease, error, from_start=not isinstance(work, SurveyWork))
@@ -244,7 +244,10 @@ class Worker:
             connections = self._settings.connections
             earlier = Plan.from_pieces(self._jobs.pieces(job.id, EARLIER), connections=connections)
             has_report = job.skipped_count > 0
-            return survey_again(earlier, store, lease.check, without=job.vanished, has_report=has_report)
+            found = survey_again(earlier, store, lease.check, without=job.vanished, has_report=has_report)
+            if job.parent is not None and (parent := self._jobs.get(job.parent)) is not None:
+                check_fits(found.plan, parent.split or 0)
+            return found
         return survey(self._asked(job), store, lease.check)
 
     def _build(self, work: BuildWork, lease: Lease) -> None:

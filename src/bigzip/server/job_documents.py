@@ -22,6 +22,7 @@ _OF_SOURCES: Final = {
 }
 _OF_PLACES: Final = {
     "OutputExists": "There is an archive of this key already; choose another, or allow overwriting.",
+    "SetOutgrown": "Files vanished while the set was built, and what is said of them does not fit; resume the job.",
     "UploadGone": "What was built so far is not there any more; resume the job, which begins again.",
     "WorkersFailed": "The workers gave up; whoever runs the service finds the reason in the log.",
 }
