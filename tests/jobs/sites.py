@@ -42,6 +42,7 @@ class Site:
     place: str
     stores: dict[str, dict[str, Any]] = field(default_factory=dict)
     lease_seconds: float = 2.0
+    """Of workers in processes of their own."""
 
     @cached_property
     def jobs(self) -> WorkStore:
@@ -62,12 +63,8 @@ class Site:
         return self.service.create(archive, Order(**(order | options)))
 
     def worker(self, slots: int = 2) -> Worker:
-        """A worker in this process."""
-        return Worker(
-            self.jobs,
-            self.service.places.open,
-            WorkerSettings(slots=slots, lease_seconds=self.lease_seconds, connections=self.connections),
-        )
+        """A worker in this process. Nobody kills it, so its leases are as long as is usual, also on a busy machine."""
+        return Worker(self.jobs, self.service.places.open, WorkerSettings(slots=slots, connections=self.connections))
 
     def build(self, job: Job, slots: int = 2) -> Job:
         """The job, when a worker in this process has done all that it could."""

@@ -1,6 +1,7 @@
 """Archives as responses of Starlette and FastAPI, under any ASGI server."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, Final, cast
@@ -23,6 +24,12 @@ from bigzip.contrib.transfer import (
 
 ABORT_EXTENSION: Final = "bigzip.abort"
 """A server that can reset a connection offers it under this name among the scope's extensions: a function."""
+
+_UNSENDABLE: Final = {"type": "http.response.pathsend", "path": f"{os.devnull}/none"}
+"""What passes through middleware, and fails the server: there is no such file, and none may follow parts of a body.
+
+To raise an exception is not enough: Starlette's `BaseHTTPMiddleware`, which `@app.middleware("http")` makes, ends the
+response of an application that does as if it were whole. It raises only what is raised behind it."""
 
 
 def problem(
@@ -95,6 +102,7 @@ class ZipResponse(Response):
             await carry_out(self._send(plan, transfer, send), _disconnect(receive))
         except ResponseAborted:
             if not await _reset(scope):
+                await send(_UNSENDABLE)
                 raise
         except asyncio.CancelledError:
             transfer.ending = Ending.CANCELLED

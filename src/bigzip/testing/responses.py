@@ -37,6 +37,7 @@ from bigzip.verification import verify
 _MEBIBYTE: Final = 1 << 20
 _FREED_WITHIN_SECONDS: Final = 5.0
 _TIMEOUT_SECONDS: Final = 30.0
+_IDLE_SECONDS: Final = 0.2
 _CURL: Final = ("curl", "--silent", "--show-error", "--fail", "--max-time", "60")
 _CUT_SHORT: Final = (18, 52, 56, 92)
 """curl's exit statuses for a response that ended too early; 28, a time-out, is none of them."""
@@ -185,6 +186,15 @@ class ResponseTests:
             pass
         _wait_until(lambda: _state(url)["open"] == 0, "all sources are closed")
 
+    @pytest.mark.parametrize("name", ["endless", "endless-streamed"])
+    def test_a_client_that_does_not_read_holds_the_server_back(self, url: str, name: str) -> None:
+        process = Path(f"/proc/{_state(url)['process_id']}")
+        before = _peak(process / "status")
+        with _requested(url, name) as connection:
+            connection.sock.recv(1, socket.MSG_PEEK)  # waits until the response begins
+            _wait_until(lambda: _is_idle(process), "the server waits for the client")
+            assert _peak(process / "status") - before < self.memory_growth
+
     @pytest.mark.parametrize("kind", ["stored", "streamed"])
     def test_memory_does_not_grow_with_the_archive(self, url: str, kind: str) -> None:
         status = Path(f"/proc/{_state(url)['process_id']}/status")
@@ -271,6 +281,15 @@ def _peak(status: Path) -> int:
     """The most memory that a process had resident so far, in bytes."""
     (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) << 10
+
+
+def _is_idle(process: Path) -> bool:
+    """Whether a process takes no processor time for a while."""
+    looks = []
+    for seconds in (_IDLE_SECONDS, 0):
+        looks.append((process / "stat").read_text().rpartition(")")[2].split()[11:13])
+        time.sleep(seconds)
+    return looks[0] == looks[1]
 
 
 def _wait_until(condition: Callable[[], bool], what: str) -> None:

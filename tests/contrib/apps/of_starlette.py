@@ -1,8 +1,11 @@
-"""`uvicorn tests.contrib.apps.of_starlette:app`."""
+"""`uvicorn tests.contrib.apps.of_starlette:app`, with middleware that could get in an archive's way."""
 
 import asyncio
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -20,4 +23,13 @@ async def download(request: Request) -> Response:
     return ZipResponse(request, archive, served.FILENAME)
 
 
-app = Starlette(routes=[Route("/state", state), Route("/{name}", download, methods=["GET", "POST"])])
+async def pass_on(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    return await call_next(request)
+
+
+_PASSES_ON = Middleware(BaseHTTPMiddleware, dispatch=pass_on)
+
+app = Starlette(
+    routes=[Route("/state", state), Route("/{name}", download, methods=["GET", "POST"])],
+    middleware=[_PASSES_ON, Middleware(GZipMiddleware), _PASSES_ON],
+)
