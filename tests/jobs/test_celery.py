@@ -32,6 +32,7 @@ from tests.server.service import wait_until
 
 from .brokers import Broker, running_rabbitmq, running_redis
 from .receiver import Receiver
+from .sets import check_set
 from .sites import Site, digest_of
 from .test_webhooks import secret
 
@@ -181,6 +182,22 @@ def test_a_job_that_nobody_rang_for_is_found(
         _check(site, site.create(archive), archive)
 
 
+def test_workers_that_are_killed_lose_nothing_of_a_set(
+    site: Site, broker: Broker, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        workers = stack.enter_context(_workers(site, broker, monkeypatch))
+        archive = Archive()
+        archive.add(str(tree), "")
+        job = site.create(archive, split=60 << 20)
+        Doorbell(broker.url).ring(job)
+        site.wait(job, lambda job: job.data_bytes_done > 0)
+        for worker in workers:
+            worker.kill()
+        stack.enter_context(_workers(site, broker, monkeypatch))
+        assert len(check_set(site, site.wait(job), archive)) > 3
+
+
 def test_bells_too_many_do_no_harm(
     site: Site, broker: Broker, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +256,20 @@ def test_an_application_of_others_has_archives_built(
     direct = Archive()
     direct.add(str(tree))
     assert site.digest(job) == digest_of(direct)
+
+
+def test_a_set_is_ordered_by_its_size(
+    site: Site, redis: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.bin").write_bytes(bytes(1_000))
+    paths = [str(tmp_path / f"{number}.bin") for number in range(3)]
+    with _workers(site, redis, monkeypatch):
+        options = {"job_id": "nightly-set", "method": "store", "split": "2.5 kB"}
+        make_app(redis.url).send_task(tasks.generate_large_zip.name, (paths,), options)
+        wait_until(lambda: _is_done(site, "nightly-set"), "the job is done", timeout_seconds=100)
+    [job] = site.jobs.of_owner("local", limit=10)
+    assert [archive.entries for archive in job.archives] == [2, 1]
 
 
 def _is_done(site: Site, identity: str) -> bool:

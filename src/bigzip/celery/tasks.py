@@ -9,6 +9,7 @@ from kombu.exceptions import OperationalError
 from sqlalchemy.exc import SQLAlchemyError
 
 from bigzip.archive import Archive, MethodName
+from bigzip.arguments import checked_size
 from bigzip.celery.site import site
 from bigzip.errors import InputError, OutputError
 from bigzip.jobs.celery import BELLS, REAP, REAP_SECONDS, RUN_SECONDS, WORK, ring
@@ -83,6 +84,7 @@ def generate_large_zip(
     keep_seconds: int | None = None,
     webhook: str | None = None,
     verify: bool = False,
+    split: int | str | None = None,
 ) -> str:
     """Have an archive built in the background; to be called by `.delay` or `.apply_async` of one's own application.
 
@@ -106,6 +108,7 @@ def generate_large_zip(
         keep_seconds: how long the archive is kept; None for as long as is configured.
         verify: whether all of the archive is read back and checked before the job is done.
         webhook: the URL that is told of the job's end; see `[jobs.webhooks]`.
+        split: for a set of archives, none larger than this: bytes, or as "10GB".
 
     Returns:
         The job's id.
@@ -124,6 +127,7 @@ def generate_large_zip(
         keep_seconds=here.settings.jobs.seconds if keep_seconds is None else keep_seconds,
         webhook=webhook,
         verify=verify,
+        split=None if split is None else checked_size(split, "split"),
     )
     identity = job_id if job_id is not None else str(self.request.id)
     job = here.service.create_once(archive, order, identity)
