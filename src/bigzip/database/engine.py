@@ -4,6 +4,7 @@ import logging
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, Final
 
@@ -30,6 +31,9 @@ _POSTGRESQL: Final = {
 }
 """A server that does not answer is given up, in seconds and milliseconds."""
 _IS_READING: Final = "bigzip_is_reading"
+_GIVES_UP: Final = "bigzip_gives_up"
+_PRIMARY_CODE: Final = 0xFF
+"""The part of SQLite's result codes that says what is wrong at all."""
 _UPGRADE_LOCK: Final = 0x6269677A6970
 """PostgreSQL's advisory locks are numbers: this one spells bigzip."""
 
@@ -79,12 +83,26 @@ def _may_pass(error: SQLAlchemyError) -> bool:
     """Whether it is not said that the same will fail the next time."""
     if not isinstance(error, OperationalError):
         return False
-    return not isinstance(error.orig, sqlite3.Error) or error.orig.sqlite_errorcode == sqlite3.SQLITE_BUSY
+    return not isinstance(error.orig, sqlite3.Error) or _is_locked(error)
+
+
+def _is_locked(error: SQLAlchemyError) -> bool:
+    """Whether somebody else is writing to an SQLite file, and was not done before long."""
+    cause = error.orig if isinstance(error, OperationalError) else None
+    return isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
 
 
 def for_reading(engine: Engine) -> Engine:
     """The same database, for transactions that write nothing: they wait for nobody."""
     return engine.execution_options(**{_IS_READING: True})
+
+
+def patient(engine: Engine, gives_up: Callable[[], bool]) -> Engine:
+    """The same database, for transactions that wait for however long somebody else has an SQLite file locked.
+
+    As a backup does, or a tool. `gives_up` is asked every few seconds, and lets them fail.
+    """
+    return engine.execution_options(**{_GIVES_UP: gives_up})
 
 
 def described(place: str) -> str:
@@ -131,9 +149,24 @@ def _set_up_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
-        # A transaction that reads first and writes later would fail, not wait, when another has written in between.
-        is_reading = connection.get_execution_options().get(_IS_READING)
-        connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
+        options = connection.get_execution_options()
+        if options.get(_IS_READING):
+            connection.exec_driver_sql("BEGIN")
+            return
+        while True:
+            try:
+                # One that reads first and writes later would fail, not wait, when another has written in between.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError as error:
+                if not _is_locked(error) or options.get(_GIVES_UP, _at_once)():
+                    raise
+                _log.warning("the database has been locked by somebody else for %s s; waiting", _BUSY_SECONDS)
+            else:
+                return
+
+
+def _at_once() -> bool:
+    return True
 
 
 def _reason(error: SQLAlchemyError) -> str:

@@ -4,6 +4,7 @@ A transaction locks one job, so that two workers never wait for each other.
 """
 
 import json
+import time
 from bisect import bisect_right
 from itertools import groupby
 from typing import Any, Final, NamedTuple
@@ -20,6 +21,8 @@ from bigzip.jobs.states import ACTIVE, JobState
 
 _JOBS_OF_AN_OWNER: Final = 100
 """That are looked at: however many one owner has, another's are seen."""
+_LONG_SECONDS: Final = 1.0
+"""Who has waited so long for the database is not alone: leases that ended meanwhile may be renewed first."""
 
 
 class Asker(NamedTuple):
@@ -38,7 +41,10 @@ def claim_work(engine: Engine, asker: Asker) -> Work | None:
         candidates = _ranked(connection, asker)
     locked = []
     for identity in candidates:
+        asked = time.monotonic()
         with engine.begin() as connection:
+            if time.monotonic() - asked > _LONG_SECONDS:
+                return None
             row = _locked(connection, identity, waits=False)
             if row is None:
                 locked.append(identity)

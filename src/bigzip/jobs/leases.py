@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Self
@@ -15,6 +15,7 @@ from bigzip.jobs.records import Claim
 from bigzip.jobs.work_store import WorkStore
 
 _RENEWALS_A_LEASE: Final = 4
+_AGAIN_SECONDS: Final = 0.5
 _log = logging.getLogger("bigzip")
 
 
@@ -25,7 +26,14 @@ class Stopped(Exception):
 class Lease:
     """What one thread of a worker has claimed."""
 
-    def __init__(self, claim: Claim, seconds: float, until: float, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        claim: Claim,
+        seconds: float,
+        until: float,
+        stopping: threading.Event,
+        renew: Callable[["Lease"], None],
+    ) -> None:
         self.seconds = seconds
         """How long it is, whenever it is renewed."""
         self.claim = claim
@@ -33,6 +41,7 @@ class Lease:
         self.until = until
         """When it ends, by the monotonic clock; in the past, once somebody else has it."""
         self._stopping = stopping
+        self._renew = renew
 
     def check(self) -> None:
         """Go on, if the work is still to be done.
@@ -44,7 +53,7 @@ class Lease:
         if self._stopping.is_set():
             raise Stopped
         if time.monotonic() >= self.until:
-            raise LeaseLost
+            self._renew(self)
 
 
 class Leases:
@@ -81,7 +90,7 @@ class Leases:
     @contextmanager
     def hold(self, claim: Claim, since: float) -> Iterator[Lease]:
         """Renew a lease until the block ends; it was asked for at the time `since`, by the monotonic clock."""
-        lease = Lease(claim, self._seconds, since + self._seconds, self._stopping)
+        lease = Lease(claim, self._seconds, since + self._seconds, self._stopping, self._renew)
         with self._lock:
             self._held.add(lease)
         try:
@@ -89,6 +98,26 @@ class Leases:
         finally:
             with self._lock:
                 self._held.discard(lease)
+
+    def _renew(self, lease: Lease) -> None:
+        """Renew a lease that has ended, if nobody has taken it over: while the database did not answer, nobody could.
+
+        Raises:
+            Stopped, LeaseLost: as `Lease.check`.
+        """
+        while not self._stopping.is_set():
+            asked = time.monotonic()
+            try:
+                lost = self._jobs.renew([lease.claim], self._seconds)
+            except SQLAlchemyError as error:
+                _log.warning("a lease that has ended could not be renewed: %s", error)
+                self._stopping.wait(_AGAIN_SECONDS)
+                continue
+            if lost:
+                raise LeaseLost
+            lease.until = max(lease.until, asked + self._seconds)
+            return
+        raise Stopped
 
     def _renew_all(self) -> None:
         while not self._ended.wait(self._seconds / _RENEWALS_A_LEASE):

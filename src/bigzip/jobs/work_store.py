@@ -1,10 +1,11 @@
 """Jobs in a database: what workers do with them. Every write is by a claim, and does nothing once that has ended."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select, update
 
+from bigzip.database.engine import patient
 from bigzip.database.schema import job_bundles, jobs
 from bigzip.jobs.claims import Asker, claim_work, due_work
 from bigzip.jobs.clock import now
@@ -52,6 +53,10 @@ _MAX_ATTEMPTS: Final = 10
 
 class WorkStore(SetStore, SurveyStore):
     """The jobs in a database, for workers; for any number of threads and processes."""
+
+    def patient(self, gives_up: Callable[[], bool]) -> "WorkStore":
+        """The same jobs; an SQLite file that somebody has locked for long is waited for, until `gives_up`."""
+        return WorkStore(patient(self._engine, gives_up))
 
     def claim(self, worker: str, lease_seconds: float, *, after: Claim | None = None) -> Work | None:
         """Take the next work there is, if any.

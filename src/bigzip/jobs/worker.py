@@ -84,11 +84,11 @@ class Worker:
     """
 
     def __init__(self, jobs: WorkStore, open_store: Callable[[str], PartStore], settings: WorkerSettings) -> None:
-        self._jobs = jobs
+        self._stopping = threading.Event()
+        self._jobs = jobs = jobs.patient(self._stopping.is_set)
         self._open_store = open_store
         self._settings = settings
         self.name = f"{socket.gethostname()}:{os.getpid()}"
-        self._stopping = threading.Event()
         self._news = threading.Condition()
         self._changes = 0
         """That this worker has made: each may have made something possible that was not."""
@@ -132,12 +132,13 @@ class Worker:
             asked, seen = time.monotonic(), self._changes
             try:
                 work = self._jobs.claim(name, self._settings.lease_seconds, after=after)
+                is_idle = work is None and ends.until_idle and self._jobs.is_idle()
             except SQLAlchemyError as error:
                 _log.warning("the database does not answer: %s", error)
                 self._stopping.wait(_IDLE_SECONDS)
                 continue
             if work is None:
-                if asked - busy_at >= ends.patience_seconds or (ends.until_idle and self._jobs.is_idle()):
+                if is_idle or asked - busy_at >= ends.patience_seconds:
                     return
                 self._wait_for_news(seen)
                 continue
