@@ -1,10 +1,10 @@
-"""The descriptors that this process has open, and what each of them is."""
+"""The descriptors that this process, or another, has open, and what each of them is."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-_OWN: Final = Path("/proc/self/fd")
 _TCP_LISTENING: Final = "0A"
 """The state of a socket that waits for connections, in /proc/net/tcp (proc_pid_net(5))."""
 _STATE, _INODE = 3, 9
@@ -17,14 +17,16 @@ def open_descriptors() -> dict[int, str]:
     also by some that outlive the test that began them.
     """
     connections = _connections()
+    return {number: target for number, target in descriptors_of("self").items() if target not in connections}
+
+
+def descriptors_of(process_id: int | str) -> dict[int, str]:
+    """What each descriptor of a process leads to, by its number."""
+    directory = Path(f"/proc/{process_id}/fd")
     found = {}
-    for name in os.listdir(_OWN):
-        try:
-            target = os.readlink(_OWN / name)
-        except FileNotFoundError:  # that of the listing
-            continue
-        if target not in connections:
-            found[int(name)] = target
+    for name in os.listdir(directory):
+        with suppress(FileNotFoundError):  # closed since the listing, or that of the listing itself
+            found[int(name)] = os.readlink(directory / name)
     return found
 
 

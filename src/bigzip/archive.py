@@ -44,7 +44,7 @@ from bigzip.sources.url import is_in_store, is_url, parse_asked
 from bigzip.survey.expand import Expanded, Policies, Unguarded, expand
 from bigzip.survey.index import SurveyIndex
 from bigzip.survey.looks import REQUEST_ROOT
-from bigzip.survey.survey import Survey, SurveyDepth
+from bigzip.survey.survey import Survey, SurveyDepth, depth_within
 
 _DATA_BASE: Final = Base(DATA_ROOT)
 _OBJECT_BASE: Final = Base(OBJECT_ROOT, separate=True)
@@ -338,10 +338,19 @@ class Archive:
         """How many bytes a full survey would read: those of which nothing is known, here or in the index."""
         return self._measured(self._expanded()).unknown_bytes
 
+    def survey_within(self, limit: int) -> Literal["full", "sizes", "index"]:
+        """How far to survey for a client that waits, where at most `limit` bytes are to be read; looks paths up.
+
+        "full" if it would read no more than that with an empty index; else "sizes" if the length is known with that;
+        else "index". So it is the same whatever an index has learned, and so are the archive's bytes.
+        """
+        depth = depth_within(self._expanded(), limit)
+        return "full" if depth is SurveyDepth.FULL else "sizes" if depth is SurveyDepth.SIZES else "index"
+
     def plan(
         self,
         *,
-        survey: Literal["full", "sizes", "nothing"] = "full",
+        survey: Literal["full", "sizes", "index", "nothing"] = "full",
         progress: ProgressCallback | None = None,
     ) -> Plan:
         """Learn what must be known, and freeze it; repeatable, each time from the sources as they are then.
@@ -350,7 +359,8 @@ class Archive:
             survey: "full" reads what has an unknown CRC-32 or compressed size, so that each entry gets the form
                 that every reader takes. "sizes" reads no data: stored entries still have exact length and ranges,
                 deflated ones are then streamed, and the length is unknown. "nothing" reads no data, and lets each
-                entry get the best form that one pass allows, at unknown length.
+                entry get the best form that one pass allows, at unknown length. "index" plans the bytes that
+                "nothing" streams, with exact length and ranges where the index knows all entries.
             progress: called while data is read.
 
         Raises:
@@ -362,7 +372,7 @@ class Archive:
     async def aplan(
         self,
         *,
-        survey: Literal["full", "sizes", "nothing"] = "full",
+        survey: Literal["full", "sizes", "index", "nothing"] = "full",
         progress: ProgressCallback | None = None,
     ) -> Plan:
         """As `plan`, in worker threads."""

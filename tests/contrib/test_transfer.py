@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bigzip import Archive, SourceChanged
+from bigzip import Archive, Plan, SourceChanged, SurveyIndex
 from bigzip.byterange import ByteRange
 from bigzip.contrib.http import Answer, reply
 from bigzip.contrib.transfer import SURVEY_LIMIT, Ending, ResponseAborted, Transfer, carry_out, filename_of, planned
 from bigzip.testing import Break, Content, VirtualSource
+from tests.rendering import rendered, rendered_part
 
 CHUNKS = [b"one", b"two", b"three"]
 LENGTH = len(b"".join(CHUNKS))
@@ -246,3 +247,24 @@ def test_a_source_that_breaks_is_named(caplog: pytest.LogCaptureFixture) -> None
     with pytest.raises(ResponseAborted, match=r"a\.bin"):
         list(transfer.chunks(plan.iter_bytes))
     assert "a.bin" in caplog.text
+
+
+def test_what_was_streamed_is_planned_with_its_length_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a client that was cut can go on, whether or not it sends If-Range."""
+    monkeypatch.setattr("bigzip.contrib.transfer.SURVEY_LIMIT", 1_000)
+    (tmp_path / "words").write_bytes(b"words and words\n" * 200_000)
+    with SurveyIndex(tmp_path / "index.sqlite") as index:
+
+        def asked_for(method: str) -> Plan:
+            archive = Archive(method="deflate", index=index)
+            archive.add(tmp_path / "words")
+            return planned(archive, method)
+
+        assert asked_for("HEAD").content_length is None
+        first = asked_for("GET")
+        assert first.content_length is None
+        streamed = rendered(first)
+        assert asked_for("HEAD").content_length == len(streamed)
+        assert rendered_part(asked_for("GET"), 50, len(streamed)) == streamed[50:]

@@ -45,7 +45,7 @@ def records_of(
     descriptor = records.descriptor(facts)
     assert len(local) == records.local_header_size(table, 0, wide=wide)
     assert len(central) == records.central_header_size(table, 0, facts)
-    assert len(descriptor) == records.descriptor_size(form, wide=wide)
+    assert len(descriptor) == records.descriptor_size(facts)
     return Records(LocalFileHeader.decode(local), descriptor, CentralDirectoryHeader.decode(central))
 
 
@@ -80,7 +80,7 @@ def test_headers_without_descriptor_have_crc32_and_sizes() -> None:
     assert descriptor == b""
 
 
-@pytest.mark.parametrize("form", [Form.STORED_BLOCKS, Form.STREAMED])
+@pytest.mark.parametrize("form", [Form.STORED_BLOCKS, Form.DEFLATED_BLOCKS, Form.STREAMED])
 def test_headers_with_descriptor_leave_crc32_and_sizes_to_it(form: Form) -> None:
     local, descriptor, central = records_of(form)
     assert (local.crc32, local.uncompressed_size, local.compressed_size) == (0, 0, 0)
@@ -217,6 +217,8 @@ def test_zip64_fields_appear_at_the_limit(
         (Form.DEFLATED, _AT, 5, True),
         (Form.STORED_BLOCKS, _UNDER, _AT, False),
         (Form.STORED_BLOCKS, _UNDER, _OVER, True),
+        (Form.DEFLATED_BLOCKS, _OVER, 5, True),
+        (Form.DEFLATED_BLOCKS, _AT, _OVER, False),  # as its header was written when it was streamed
         (Form.STREAMED, UNKNOWN, UNKNOWN, False),
         (Form.STREAMED, 100, UNKNOWN, False),
         (Form.STREAMED, _AT, UNKNOWN, False),
@@ -230,6 +232,11 @@ def test_is_wide_table(form: Form, size: int, encoded_size: int, wide: bool) -> 
 def test_an_entry_of_unknown_size_over_the_limit_gets_a_wide_descriptor() -> None:
     facts = Facts(Form.STREAMED, _OVER, 1_000, CRC32, False, 0)
     assert DataDescriptor.decode(records.descriptor(facts), wide=True) == (CRC32, 1_000, _OVER)
+
+
+def test_an_entry_that_deflate_made_larger_than_the_limit_gets_a_wide_descriptor() -> None:
+    _, descriptor, _ = records_of(Form.DEFLATED_BLOCKS, _AT, _OVER)
+    assert DataDescriptor.decode(descriptor, wide=True) == (CRC32, _OVER, _AT)
 
 
 def test_the_offset_alone_widens_no_descriptor() -> None:

@@ -13,7 +13,7 @@ from bigzip import Archive, BigZipError, Form, InputError, ManifestError, Plan
 from bigzip.codecs.deflate import BLOCK_SIZE
 from bigzip.testing import Content, VirtualSource
 from bigzip.testing.strategies import ArchiveSpec, Supply, archives
-from tests.rendering import rendered, rendered_part
+from tests.rendering import rendered, rendered_part, zip_content
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +83,17 @@ def test_any_plan_of_bytes_is_saved_and_loaded(spec: ArchiveSpec) -> None:
     assert rendered(loaded) == rendered(plan)
 
 
+def test_small_entries_may_have_descriptors(tree: Path) -> None:
+    """As no plan of ours says."""
+    plan = archive_of(tree).plan()
+    changed = Plan.from_json(plan.to_json().replace('"form": "deflated"', '"form": "deflated-blocks"'))
+    assert changed.etag != plan.etag
+    whole = rendered(changed)
+    assert len(whole) == changed.content_length
+    assert zip_content(whole) == zip_content(rendered(plan))
+    assert rendered_part(changed, 300, 5_000) == whole[300:5_000]
+
+
 def test_what_is_learned_does_not_change_a_saved_plan(tree: Path) -> None:
     plan = archive_of(tree, method="store").plan(survey="sizes")
     saved = plan.to_json()
@@ -109,6 +120,9 @@ FORMS = {
     ' "crc32": "352441c2"}',
     "deflated": '{"name": "d", "form": "deflated", "size": 9, "mode": "0o100644", "root": "file:/nowhere", "path": "d",'
     ' "version": "v", "crc32": "00000000", "level": 6, "blocks": [[7, "00000001"]], "modified": 1}',
+    "deflated blocks": '{"name": "e", "form": "deflated-blocks", "size": 9, "mode": "0o100644",'
+    ' "root": "file:/nowhere", "path": "e", "version": "v", "crc32": "00000000", "level": 6,'
+    ' "blocks": [[7, "00000001"]]}',
     "blocks": '{"name": "b", "form": "stored-blocks", "size": 5, "mode": "0o100644", "root": "file:/nowhere",'
     ' "path": "x/y", "version": "v", "comment": "c"}',
 }

@@ -16,7 +16,7 @@ from bigzip.testing.strategies import ArchiveSpec, Supply, archives
 from tests.rendering import collected, rendered, rendered_part, run, zip_content
 
 KNOWN = Tells.SIZE | Tells.VERSION | Tells.CRC32
-STORED, DEFLATED, STORED_BLOCKS, _ = Form
+STORED, DEFLATED, STORED_BLOCKS, _, _ = Form
 
 
 def small_plan() -> Plan:

@@ -16,6 +16,8 @@ from urllib.parse import urlencode
 
 import httpx
 
+from tests.descriptors import descriptors_of
+
 _ADDRESS: Final = re.compile(r"http://127\.0\.0\.1:(\d+)/")
 _ORDINARY: Final = re.compile(r"\S+Z INFO |bigzip serves |at http://")
 _LIMITED: Final = Path(__file__).with_name("limited_service.py")
@@ -45,7 +47,7 @@ class Service:
 
     def open_sources(self) -> list[str]:
         """The files beneath the root that the service has open, and the root itself where that is open."""
-        return [path for path in _open_files(self.process_id) if path.startswith(str(self.root))]
+        return [path for path in descriptors_of(self.process_id).values() if path.startswith(str(self.root))]
 
 
 def zip_target(*paths: str, **parameters: str | int) -> str:
@@ -135,11 +137,3 @@ def _port(process: "subprocess.Popen[bytes]", log: Path) -> int:
 
 def _answers(service: Service) -> bool:
     return httpx.get(service.url + "/static/style.css", timeout=20).status_code == 200
-
-
-def _open_files(process_id: int) -> Iterator[str]:
-    for descriptor in os.scandir(f"/proc/{process_id}/fd"):
-        try:
-            yield os.readlink(descriptor.path)
-        except FileNotFoundError:
-            continue  # closed since the listing

@@ -1,6 +1,5 @@
 """Archives of very many objects: right, resumed at random cuts, with memory and connections that do not grow."""
 
-import os
 import random
 import re
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from zipfile import ZipFile
 import httpx
 import pytest
 
+from tests.descriptors import descriptors_of
 from tests.sources.seaweed import seaweed
 
 from .programs import CURL, output_of
@@ -59,7 +59,7 @@ def data_of(number: int) -> bytes:
 
 
 def sockets(service: Service) -> int:
-    return sum(os.readlink(entry.path).startswith("socket:") for entry in os.scandir(f"/proc/{service.process_id}/fd"))
+    return sum(target.startswith("socket:") for target in descriptors_of(service.process_id).values())
 
 
 def peak_memory(service: Service) -> int:

@@ -8,9 +8,11 @@ from http import HTTPStatus
 from itertools import cycle, repeat
 from pathlib import Path
 
+import httpx
 import pytest
 
 from .forms import DEFLATED_AT_LEVEL_6, REPEATABLE, Form, each_repeatable_form
+from .programs import CURL, output_of
 from .raw_client import RawClient
 from .service import Service, serving, serving_with_limit, zip_target
 from .trees import assert_archive_of
@@ -123,3 +125,25 @@ def test_the_tail_comes_before_the_rest(form: Form, starting: Start) -> None:
         data, tag = whole(running.port, target)
     assert tail == data[-400:]
     assert head.headers["etag"] == tag
+
+
+def test_what_was_streamed_is_resumed_when_its_length_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By curl, which sends no If-Range; another client got all of it meanwhile, and the service was restarted."""
+    monkeypatch.setenv("BIGZIP_SURVEY_LIMIT", "0")
+    root = tmp_path / "root"
+    root.mkdir()
+    for number in range(3):
+        (root / f"{number}.txt").write_bytes(random.Random(number).randbytes(1 << 20).hex().encode())
+    (root / "small.txt").write_text("some words " * 100)
+    target = zip_target("", method="deflate")
+    received, archive = tmp_path / "received.zip", tmp_path / "whole.zip"
+    with serving(root, tmp_path / "log") as running:
+        assert "content-length" not in httpx.head(running.url + target).headers
+        output_of([*CURL, "-o", archive, running.url + target], tmp_path)
+        whole = archive.read_bytes()
+        assert_archive_of(whole, root)
+    for cut in (1, len(whole) // 2, len(whole) - 400, len(whole) - 1):
+        with serving(root, tmp_path / f"log {cut}") as running:
+            received.write_bytes(whole[:cut])
+            output_of([*CURL, "-C", "-", "-o", received, running.url + target], tmp_path)
+            assert received.read_bytes() == whole

@@ -10,7 +10,7 @@ from bigzip.codecs.deflate import BLOCK_SIZE
 from bigzip.testing import AsyncVirtualSource, Break, Conduct, Content, Replace, Resize, Tells, VirtualSource
 from tests.rendering import collected, rendered, run, zip_content
 
-STORED, DEFLATED, STORED_BLOCKS, STREAMED = Form
+STORED, DEFLATED, STORED_BLOCKS, STREAMED, _ = Form
 NOTHING, SIZE, CRC32 = Tells.NOTHING, Tells.SIZE, Tells.CRC32
 LARGE = BLOCK_SIZE + 1
 

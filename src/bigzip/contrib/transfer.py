@@ -58,7 +58,8 @@ def planned(archive: Archive | D, method: str) -> Plan | D:
     """What is to be sent, by a plan; may block. An archive is planned as fits a client that waits for it.
 
     Where that reads little, it is surveyed, and so has a length and ranges. Else it has them if nothing must be
-    deflated. For HEAD nothing is read: where GET has a length from a survey, there is none.
+    deflated, or the index knows what comes of it. For HEAD nothing is read: where GET has a length from a survey,
+    there is none.
 
     Raises:
         PlanRefused, LimitExceeded: as `Archive.plan`.
@@ -66,11 +67,10 @@ def planned(archive: Archive | D, method: str) -> Plan | D:
     if not isinstance(archive, Archive):
         return archive
     resolved = archive.resolve()
-    cost = resolved.survey_cost()
-    if cost <= SURVEY_LIMIT:
-        return resolved.plan(survey="nothing" if cost and method == "HEAD" else "full")
-    plan = resolved.plan(survey="sizes")
-    return resolved.plan(survey="nothing") if plan.content_length is None else plan
+    survey = resolved.survey_within(SURVEY_LIMIT)
+    if survey == "full" and method == "HEAD" and resolved.survey_cost():
+        return resolved.plan(survey="nothing")
+    return resolved.plan(survey=survey)
 
 
 def filename_of(archive: object, filename: str | None) -> str:

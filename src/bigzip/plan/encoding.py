@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from bigzip.codecs import deflate, stored_blocks
-from bigzip.plan.entry import Form
+from bigzip.plan.entry import COMPRESSED, Form
 from bigzip.plan.table import UNKNOWN, EntryTable
 
 
@@ -74,7 +74,7 @@ class Encoding:
         self._forms.append(form)
         self._crc32s.append(crc32 or 0)
         self._crc32_known.append(crc32 is not None)
-        if form is Form.DEFLATED:
+        if form in COMPRESSED:
             unused = len(self._forms) - 1 - len(self._first_blocks)
             self._first_blocks.extend((self._next_first_block,) * unused)
             self._first_blocks.append(self._next_first_block)
@@ -83,7 +83,7 @@ class Encoding:
     def append_row(self, other: "Encoding", row: int, size: int) -> None:
         """Add another encoding's row, of `size` bytes of data."""
         form = other.form(row)
-        if form is Form.DEFLATED:
+        if form in COMPRESSED:
             for block in other.blocks(row, size):
                 self.add_block(*block)
         self.append(form, other.crc32(row))
@@ -98,7 +98,7 @@ class Encoding:
         if firsts:
             first, last_row = firsts[0], rows.start + len(firsts) - 1
             end = firsts[-1]
-            if self.form(last_row) is Form.DEFLATED:
+            if self.form(last_row) in COMPRESSED:
                 end += deflate.block_count(table.size(last_row))
             start = self._block_ends[first]
             part._first_blocks = array("I", [block - first for block in firsts])
@@ -121,7 +121,7 @@ class Encoding:
 
     def compresses(self) -> bool:
         """Whether any row's data is compressed when the archive's bytes are made."""
-        return self.has(Form.DEFLATED) or self.has(Form.STREAMED)
+        return self.has(Form.STREAMED) or any(map(self.has, COMPRESSED))
 
     def crc32(self, row: int) -> int | None:
         """The CRC-32 of the row's data, where it is known by now."""
@@ -137,7 +137,7 @@ class Encoding:
         match self.form(row):
             case Form.STORED:  # first, as the most frequent one of many small entries
                 return size
-            case Form.DEFLATED:
+            case Form.DEFLATED | Form.DEFLATED_BLOCKS:
                 first = self._first_blocks[row]
                 return self._block_ends[first + deflate.block_count(size)] - self._block_ends[first]
             case Form.STORED_BLOCKS:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import Final
 
 
 class Method(StrEnum):
@@ -23,8 +24,13 @@ class Form(IntEnum):
     STORED_BLOCKS = 2
     """Method 8 in stored deflate blocks, with a data descriptor; the size is known, the CRC-32 is not."""
     STREAMED = 3
-    """Written once, from its start: which of the forms above it gets, or deflate with a data descriptor, and how
-    long it is, shows when it is written."""
+    """Written once, from its start: which of the other forms it gets, and how long it is, shows when it is written."""
+    DEFLATED_BLOCKS = 4
+    """As `DEFLATED`, with a data descriptor, as if it was not known: what one pass makes of a large entry."""
+
+
+COMPRESSED: Final = (Form.DEFLATED, Form.DEFLATED_BLOCKS)
+"""The forms whose deflate blocks are known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

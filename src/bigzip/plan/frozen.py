@@ -8,7 +8,7 @@ from struct import Struct
 from typing import Final, overload
 
 from bigzip.plan.encoding import Encoding
-from bigzip.plan.entry import Entry, Form
+from bigzip.plan.entry import COMPRESSED, Entry, Form
 from bigzip.plan.layout import Layout
 from bigzip.plan.table import DATA_ROOT, UNKNOWN, EntryTable
 
@@ -119,7 +119,7 @@ class FrozenPlan:
                 len(comment),
             )
             digest.update(b"".join((fixed, name, payload, comment)))
-            if form == Form.DEFLATED:
+            if form in COMPRESSED:
                 for block in encoding.blocks(row, table.size(row)):
                     digest.update(b"%d %d " % block)
         return digest.hexdigest()

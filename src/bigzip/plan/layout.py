@@ -76,7 +76,7 @@ class Layout:
             offset += (
                 records.local_header_size(table, row, wide=facts.wide)
                 + facts.encoded_size
-                + records.descriptor_size(facts.form, wide=facts.wide)
+                + records.descriptor_size(facts)
             )
             offsets.rows.append(offset)
         offsets.runs.append(directory_size)

@@ -36,6 +36,7 @@ _MADE_BY: Final = MADE_BY_UNIX | VersionNeeded.ZIP64
 # Members of enumerations as plain numbers, for a million headers: looking one up takes as long as adding two.
 _FORM_STORED: Final = int(Form.STORED)
 _FORM_STORED_BLOCKS: Final = int(Form.STORED_BLOCKS)
+_FORM_DEFLATED_BLOCKS: Final = int(Form.DEFLATED_BLOCKS)
 _ZIP64: Final = int(VersionNeeded.ZIP64)
 _VERSION_STORED: Final = int(VersionNeeded.STORED)
 _VERSION_DEFLATED: Final = int(VersionNeeded.DEFLATED_OR_DIRECTORY)
@@ -68,10 +69,10 @@ def is_wide(form: Form, size: int, encoded_size: int) -> bool:
 
     With a descriptor, only sizes over 0xFFFFFFFF count: the JDK reads 64-bit sizes from there on, and there is no
     sentinel to be mistaken for. What is unknown counts as small: readers of streams refuse small entries in zip64
-    form (busybox, JDK).
+    form (busybox, JDK). What deflate makes of an entry is unknown when the header of a stream is written.
     """
     limit = MAX_32 + 1 if has_descriptor(form) else MAX_32
-    return size >= limit or encoded_size >= limit
+    return size >= limit or (encoded_size >= limit and form != _FORM_DEFLATED_BLOCKS)
 
 
 def _has_timestamp(modified: int | None) -> "TypeIs[int]":
@@ -137,11 +138,11 @@ def local_header(table: EntryTable, row: int, facts: Facts) -> bytes:
     )
 
 
-def descriptor_size(form: Form, *, wide: bool) -> int:
+def descriptor_size(facts: Facts) -> int:
     """The size of `descriptor`; 0 where the form has none."""
-    if not has_descriptor(form):
+    if not has_descriptor(facts.form):
         return 0
-    return WIDE_SIZE if wide else NARROW_SIZE
+    return WIDE_SIZE if _has_wide_descriptor(facts) else NARROW_SIZE
 
 
 def descriptor(facts: Facts) -> bytes:
@@ -152,8 +153,11 @@ def descriptor(facts: Facts) -> bytes:
     """
     if not has_descriptor(facts.form):
         return b""
-    wide = facts.wide or is_wide(facts.form, facts.size, facts.encoded_size)
-    return DataDescriptor(facts.crc32, facts.encoded_size, facts.size).encode(wide=wide)
+    return DataDescriptor(facts.crc32, facts.encoded_size, facts.size).encode(wide=_has_wide_descriptor(facts))
+
+
+def _has_wide_descriptor(facts: Facts) -> bool:
+    return facts.wide or facts.size > MAX_32 or facts.encoded_size > MAX_32
 
 
 def central_header_size(table: EntryTable, row: int, facts: Facts) -> int:

@@ -14,15 +14,21 @@ from bigzip.codecs.deflate import DEFAULT_LEVEL, MAX_LEVEL, MIN_LEVEL, block_cou
 from bigzip.errors import InputError, ManifestError
 from bigzip.format.constants import MAX_16
 from bigzip.plan.encoding import EncodedBlock, Encoding
-from bigzip.plan.entry import Form, Method
+from bigzip.plan.entry import COMPRESSED, Form, Method
 from bigzip.plan.frozen import FrozenPlan
 from bigzip.plan.names import NamePolicy, checked_name
+from bigzip.plan.records import has_descriptor
 from bigzip.plan.table import DATA_ROOT, OBJECT_ROOT, Base, EntryTable
 from bigzip.sources.connections import Connections
 
 FORMAT_VERSION: Final = 1
 
-_FORM_NAMES: Final = {Form.STORED: "stored", Form.DEFLATED: "deflated", Form.STORED_BLOCKS: "stored-blocks"}
+_FORM_NAMES: Final = {
+    Form.STORED: "stored",
+    Form.DEFLATED: "deflated",
+    Form.STORED_BLOCKS: "stored-blocks",
+    Form.DEFLATED_BLOCKS: "deflated-blocks",
+}
 _FORMS: Final = {name: form for form, name in _FORM_NAMES.items()}
 
 _MALFORMED: Final = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
@@ -92,7 +98,7 @@ def _entry_fields(table: EntryTable, encoding: Encoding, row: int) -> dict[str, 
         fields |= {"path": table.path(row), "version": payload.decode("ascii")}
     if form != Form.STORED_BLOCKS:
         fields["crc32"] = f"{encoding.crc32(row) or 0:08x}"
-    if form == Form.DEFLATED:
+    if form in COMPRESSED:
         fields["level"] = table.level(row) or DEFAULT_LEVEL
         fields["blocks"] = [[block.size, f"{block.crc32:08x}"] for block in encoding.blocks(row, size)]
     if (modified := table.modified(row)) is not None:
@@ -109,7 +115,7 @@ def _append(table: EntryTable, encoding: Encoding, fields: dict[str, Any]) -> No
         str(fields["root"]),
         str(fields["name"]),
     )
-    if root == OBJECT_ROOT or size < 0 or (size == 0 and form == Form.STORED_BLOCKS):
+    if root == OBJECT_ROOT or size < 0 or (size == 0 and has_descriptor(form)):
         raise ValueError(f"root {root!r}, size {size}")
     if name.endswith("/") and (size or form != Form.STORED):
         raise ValueError(f"directory {name!r} with data")
@@ -126,10 +132,10 @@ def _append(table: EntryTable, encoding: Encoding, fields: dict[str, Any]) -> No
         base, tail = Base(root, separate=True), name
     crc32 = None if form == Form.STORED_BLOCKS else int(fields["crc32"], 16)
     blocks = [EncodedBlock(int(length), int(crc, 16)) for length, crc in fields.get("blocks", ())]
-    if len(blocks) != (block_count(size) if form == Form.DEFLATED else 0) or any(block.size <= 0 for block in blocks):
+    if len(blocks) != (block_count(size) if form in COMPRESSED else 0) or any(block.size <= 0 for block in blocks):
         raise ValueError(f"{len(blocks)} blocks")
     level = int(fields.get("level", 0))
-    if form == Form.DEFLATED and not MIN_LEVEL <= level <= MAX_LEVEL:
+    if form in COMPRESSED and not MIN_LEVEL <= level <= MAX_LEVEL:
         raise ValueError(f"level {level}")
     payload = b64decode(fields["data"]) if root == DATA_ROOT else str(fields["version"]).encode("ascii")
     if root == DATA_ROOT and (len(payload) != size or crc32 not in (None, crc32_of(payload))):
@@ -143,7 +149,7 @@ def _append(table: EntryTable, encoding: Encoding, fields: dict[str, Any]) -> No
         crc32=crc32,
         modified=fields.get("modified"),
         mode=int(fields["mode"], 8),
-        method=Method.DEFLATE if form == Form.DEFLATED else Method.STORE,
+        method=Method.DEFLATE if form in COMPRESSED else Method.STORE,
         level=level,
         comment=comment,
     )

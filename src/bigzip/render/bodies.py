@@ -12,7 +12,7 @@ from bigzip.codecs.checksum import crc32, crc32_combine
 from bigzip.errors import EncoderChanged, SourceChanged
 from bigzip.plan import method
 from bigzip.plan.encoding import Encoding
-from bigzip.plan.entry import Form
+from bigzip.plan.entry import COMPRESSED, Form
 from bigzip.plan.layout import Layout
 from bigzip.plan.method import SAMPLE_SIZE
 from bigzip.plan.remembered import Remembered
@@ -79,7 +79,7 @@ def submit_batch(table: EntryTable, rows: range, encoding: Encoding | None, *, o
 
 def render_body(table: EntryTable, encoding: Encoding, row: int, part: range, pipeline: Pipeline) -> Steps[None]:
     """The steps that render the bytes `part` of a row's encoded data; not empty."""
-    if encoding.form(row) == Form.DEFLATED:
+    if encoding.form(row) in COMPRESSED:
         yield from _deflated(table, encoding, row, part, pipeline)
         return
     yield from pipeline.flush()
@@ -188,8 +188,11 @@ def compress_blocks(
 
 
 def is_worth_deflating(table: EntryTable, row: int) -> Steps[bool]:
-    """The steps that find out, by a sample, whether to deflate a row of known size and several blocks."""
-    start = (table.size(row) - SAMPLE_SIZE) // 2
+    """The steps that find out, by a sample, whether to deflate a row of known size and several blocks.
+
+    From the middle; from the start where one pass would have to ask for the data twice, and so takes that.
+    """
+    start = (table.size(row) - SAMPLE_SIZE) // 2 if table.is_alone(row) else 0
     intake = Intake()
     yield Open(row, start, start + SAMPLE_SIZE)
     sample = yield from intake.take(SAMPLE_SIZE)

@@ -246,7 +246,7 @@ class OnePass:
         size = self._table.size(row)
         level = self._table.level(row) or deflate.DEFAULT_LEVEL
         completes = self._can_overwrite and size != UNKNOWN
-        form = Form.DEFLATED if completes else Form.STREAMED
+        form = Form.DEFLATED if completes else Form.DEFLATED_BLOCKS
         facts = Facts(form, max(size, 0), 0, 0, records.is_wide(form, size, size), 0)
         checksum = total = 0
         blocks: list[EncodedBlock] = []
@@ -287,7 +287,7 @@ class OnePass:
         if completes:
             if records.is_wide(facts.form, facts.size, facts.encoded_size) != facts.wide:
                 # Deflate made it just larger than 32 bits can say, and the header has no room for more.
-                facts = facts._replace(form=Form.STREAMED)
+                facts = facts._replace(form=Form.DEFLATED_BLOCKS)
             yield Overwrite(facts.offset, records.local_header(self._table, row, facts))
         yield from self._end_row(row, facts)
 

@@ -14,7 +14,7 @@ from bigzip.errors import EncoderChanged, SourceChanged, SourceError
 from bigzip.format.constants import MAX_32
 from bigzip.plan import records
 from bigzip.plan.encoding import EncodedBlock, Encoding
-from bigzip.plan.entry import Form, Method
+from bigzip.plan.entry import COMPRESSED, Form, Method
 from bigzip.plan.method import smallest
 from bigzip.plan.records import Facts
 from bigzip.plan.remembered import Remembered, pack_blocks
@@ -99,7 +99,7 @@ class EncodedBatch:
             if index in self.errors:
                 continue
             blocks = None if table.method(row) is Method.STORE else b""
-            if self.forms[index] == Form.DEFLATED:
+            if self.forms[index] in COMPRESSED:
                 blocks = pack_blocks([self.block(index)])
             yield row, Remembered(self.crc32s[index], blocks)
 
@@ -173,7 +173,7 @@ class EncodeBatch:
             form, encoded = smallest(data, table.method(row), table.level(row))
             if form == Form.DEFLATED:
                 encoded_checksum = crc32(encoded)
-        elif form == Form.DEFLATED:
+        elif form in COMPRESSED:
             assert encoding is not None
             encoded = deflate.compress_whole(data, level=table.level(row) or deflate.DEFAULT_LEVEL)
             encoded_checksum = crc32(encoded)

@@ -101,7 +101,9 @@ class KeptArchives:
 
     async def _surveyed(self, resolved: Archive) -> Plan:
         plan = await resolved.aplan_within(self._settings.survey_limit, progress=self._metrics.surveying())
-        return await resolved.aplan(survey="sizes") if plan is None or plan.content_length is None else plan
+        if plan is None or plan.content_length is None:
+            plan = await resolved.aplan(survey="sizes")
+        return plan if plan.content_length is not None else await resolved.aplan(survey="nothing")
 
     def _reason(self, plan: Plan) -> str:
         if plan.content_length is None:
@@ -123,8 +125,8 @@ class KeptArchives:
         plan = await self._loaded_now(archive)
         if archive.etag is not None or plan.content_length is not None:
             return plan
-        known = await Archive.of_plan(plan, index=self._index).aplan_within(0)
-        if known is None or known.content_length is None:
+        known = await Archive.of_plan(plan, index=self._index).aplan(survey="index")
+        if known.content_length is None:
             return plan
         try:
             return await self._replaced(archive, known)

@@ -116,16 +116,21 @@ class Planner:
 
     async def _new_plan(self, resolved: Archive, key: str, wanted: Wanted, http_method: str) -> Plan:
         limit = self._settings.survey_limit
-        total = resolved.total_size
-        if wanted.method == "store" and (total is None or total > limit):
-            plan = await self._plans.get_or_make(key, lambda: resolved.aplan(survey="sizes"))
-        else:
+        survey = await self.in_thread(wanted.paths, partial(resolved.survey_within, limit))
+        if survey == "full":
             # A HEAD reads no file: where the length needs a survey that nobody has paid for, it is left out.
             may_read = limit if http_method == "GET" else 0
             plan = await self._plans.get_or_make(
                 key, lambda: resolved.aplan_within(may_read, progress=self._metrics.surveying()), limit=may_read
             )
+        else:
+            plan = await self._plans.get_or_make(key, lambda: _with_length(resolved, survey))
         return plan or await resolved.aplan(survey="nothing")
+
+
+async def _with_length(resolved: Archive, survey: Literal["sizes", "index"]) -> Plan | None:
+    plan = await resolved.aplan(survey=survey)
+    return None if plan.content_length is None else plan
 
 
 def _still_holds(plan: Plan, range_header: str) -> bool:

@@ -42,6 +42,21 @@ class SurveyDepth(StrEnum):
     deflated ones are streamed, of unknown length."""
     NOTHING = "nothing"
     """No data, and no exact length either: each entry gets the best form that one pass over its data allows."""
+    INDEX = "index"
+    """No data. Where the index knows all of it, exact length and ranges of what `NOTHING` streams; else as that."""
+
+
+def depth_within(table: EntryTable, limit: int) -> SurveyDepth:
+    """How far to survey an archive for a client that waits, where at most `limit` bytes are to be read.
+
+    It follows from the archive alone, and not from what is remembered by now, so that the bytes are the same whenever
+    the client asks (docs/decisions/0004).
+    """
+    full, sizes, rows = Survey(table, SurveyDepth.FULL), Survey(table, SurveyDepth.SIZES), range(len(table))
+    if sum(table.size(row) for row in rows if full.form_by_now(row) is None) <= limit:
+        return SurveyDepth.FULL
+    is_exact = all(sizes.form_by_now(row) is not Form.STREAMED for row in rows)
+    return SurveyDepth.SIZES if is_exact else SurveyDepth.INDEX
 
 
 class Survey:
@@ -60,6 +75,10 @@ class Survey:
 
     def steps(self) -> Steps[None]:
         """The steps that read what must be read; they pass on no bytes."""
+        if self._depth is SurveyDepth.INDEX:
+            yield from self.measure(0)
+            if self.unknown_bytes:
+                self._depth, self._settled, self.encoding = SurveyDepth.NOTHING, 0, Encoding()
         for rows in self._chunks(self._settled):
             yield from self._recall(rows)
             if self._depth is SurveyDepth.FULL:
@@ -74,7 +93,7 @@ class Survey:
         """
         for rows in self._chunks(0):
             yield from self._recall(rows)
-            self.unknown_bytes += sum(self.table.size(row) for row in rows if self._must_be_read(row))
+            self.unknown_bytes += sum(self.table.size(row) for row in rows if self._costs(row))
             if self.unknown_bytes > limit:
                 return
             if not self.unknown_bytes:
@@ -86,7 +105,7 @@ class Survey:
             yield range(start, min(start + _ROWS_AT_ONCE, len(self.table)))
 
     def _rows(self, rows: range) -> Steps[None]:
-        if self._depth is not SurveyDepth.FULL:  # no row waits for another
+        if not self._looks_up:  # no row waits for another
             for row in rows:
                 self._decide(row)
             return
@@ -107,16 +126,17 @@ class Survey:
 
     def _recall(self, rows: range) -> Steps[None]:
         """Ask the index about the rows that would have to be read."""
-        if self._depth is not SurveyDepth.FULL:
+        if not self._looks_up:
             return
-        wanted = [row for row in rows if self._form_by_now(row) is None and is_memorable(self.table, row)]
+        wanted = [row for row in rows if self.form_by_now(row) is None and is_memorable(self.table, row)]
         self._known = {}
         if not wanted:
             return
         for row, known in zip(wanted, (yield Recall(wanted)), strict=True):
             if known is not None and self._is_plausible(row, known):
                 self._known[row] = known
-        yield from self._ask([row for row in wanted if row not in self._known])
+        if self._depth is SurveyDepth.FULL:
+            yield from self._ask([row for row in wanted if row not in self._known])
 
     def _ask(self, rows: list[int]) -> Steps[None]:
         """Ask stores that keep checksums about the rows of which nothing else is wanted."""
@@ -144,9 +164,20 @@ class Survey:
         if known.blocks and self.table.method(row) is not Method.STORE:
             for block in unpack_blocks(known.blocks):
                 self.encoding.add_block(*block)
-            self.encoding.append(Form.DEFLATED, known.crc32)
+            self._append(row, Form.DEFLATED, known.crc32)
         else:
-            self.encoding.append(Form.STORED, known.crc32)
+            self._append(row, Form.STORED, known.crc32)
+
+    def _append(self, row: int, form: Form, checksum: int) -> None:
+        """Add a row whose data is known: in this form, or in that which one pass gives it."""
+        if self._depth is SurveyDepth.INDEX and deflate.block_count(self.table.size(row)) > 1:
+            form = Form.DEFLATED_BLOCKS if form is Form.DEFLATED else Form.STORED_BLOCKS
+        self.encoding.append(form, checksum)
+
+    @property
+    def _looks_up(self) -> bool:
+        """Whether the index is asked, and a row's form follows from what is known of its data."""
+        return self._depth in (SurveyDepth.FULL, SurveyDepth.INDEX)
 
     def result(self, *, skip_missing: bool) -> tuple[EntryTable, Encoding]:
         """The table and its encoding; where sources were missing and are skipped, without their rows.
@@ -188,10 +219,14 @@ class Survey:
                 return range(row, index)
         return rows
 
-    def _must_be_read(self, row: int) -> bool:
-        return row not in self._known and self._form_by_now(row) is None
+    def _costs(self, row: int) -> bool:
+        """Whether a row counts as one that would be read: what is in the table does not for a survey by the index."""
+        return self._must_be_read(row) and not (self._depth is SurveyDepth.INDEX and self.table.is_data(row))
 
-    def _form_by_now(self, row: int) -> Form | None:
+    def _must_be_read(self, row: int) -> bool:
+        return row not in self._known and self.form_by_now(row) is None
+
+    def form_by_now(self, row: int) -> Form | None:
         """The row's form, if it is decided before its data is read; None if that must be read."""
         table, depth = self.table, self._depth
         size = table.size(row)
@@ -203,7 +238,7 @@ class Survey:
             return Form.STORED if self._is_repeatable(row) else Form.STREAMED
         if is_known and size != UNKNOWN and (method is Method.STORE or size < SMALLEST_WORTH):
             return Form.STORED
-        if depth is SurveyDepth.FULL and size != UNKNOWN and self._is_repeatable(row):
+        if self._looks_up and size != UNKNOWN and self._is_repeatable(row):
             return None
         if depth is not SurveyDepth.NOTHING and method is Method.STORE and size != UNKNOWN:
             return Form.STORED_BLOCKS
@@ -212,7 +247,7 @@ class Survey:
     def _row(self, row: int) -> Steps[None]:
         table = self.table
         size = table.size(row)
-        if self._form_by_now(row) is not None:
+        if self.form_by_now(row) is not None:
             yield from self._pipeline.then(partial(self._decide, row))
         elif row in self._known:
             yield from self._pipeline.then(partial(self._use, row, self._known[row]))
@@ -224,7 +259,7 @@ class Survey:
 
     def _decide(self, row: int) -> None:
         """Append a row whose form is decided before its data is read."""
-        form, checksum = self._form_by_now(row), self.table.crc32(row)
+        form, checksum = self.form_by_now(row), self.table.crc32(row)
         assert form is not None
         if self.table.size(row) == 0:
             try:
@@ -264,7 +299,7 @@ class Survey:
         if checksum is None:
             checksum = yield from self._read_checksum(row, size)
         yield Learned([(row, Remembered(checksum, b"" if is_auto else None))])
-        self.encoding.append(Form.STORED, checksum)
+        self._append(row, Form.STORED, checksum)
 
     def _read_checksum(self, row: int, size: int) -> Steps[int]:
         checksum = length = 0
@@ -294,7 +329,7 @@ class Survey:
                 except SourceChanged as error:
                     self._refuse(row, error)
                 else:
-                    encoding.append(form, checksum)
+                    self._append(row, form, checksum)
                     yield Learned([(row, Remembered(checksum, pack_blocks(blocks)))])
 
         yield from compress_blocks(table, row, range(last + 1), self._pipeline, finish)
