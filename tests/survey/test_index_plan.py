@@ -138,3 +138,21 @@ def test_media_alone_are_surveyed_for_their_sizes(tmp_path: Path) -> None:
     archive = archive_of(tmp_path, None)
     assert archive.survey_within(1) == "sizes"
     assert archive.plan(survey="sizes").content_length
+
+
+def test_data_in_the_plan_before_what_is_not_known_is_streamed(
+    tmp_path: Path, index: SurveyIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is compressed before the first unknown file shows that the archive is to be streamed."""
+    monkeypatch.setattr(survey, "_ROWS_AT_ONCE", 1)
+    (tmp_path / "file").write_bytes(content(2 * BLOCK_SIZE, 7))
+    archive = Archive(index=index, threads=4)
+    for number in range(8):
+        archive.add(content(3 * BLOCK_SIZE, number), f"{number}")
+    archive.add(tmp_path / "file")
+    for plan in (archive.plan(survey="index"), run(archive.aplan(survey="index"))):
+        assert plan.content_length is None
+        assert [plan.encoding.form(row) for row in range(len(plan.encoding))] == [Form.STREAMED] * 9
+    streamed = rendered(plan)
+    assert rendered(archive.plan(survey="index")) == run(collected(run(archive.aplan(survey="index")).aiter_bytes()))
+    assert rendered(archive.plan(survey="index")) == streamed

@@ -78,6 +78,7 @@ class Survey:
         if self._depth is SurveyDepth.INDEX:
             yield from self.measure(0)
             if self.unknown_bytes:
+                yield from self._pipeline.flush()
                 self._depth, self._settled, self.encoding = SurveyDepth.NOTHING, 0, Encoding()
         for rows in self._chunks(self._settled):
             yield from self._recall(rows)
