@@ -1,14 +1,18 @@
-"""`job-workers`: a job of text, built by one worker and by two, each a process that does one thing at a time.
+"""`job-workers`: a job of text, built by one worker and by two, each a process that does one thing at a time; and the
+task that most write first, zipfile to a temp file that is then put where it belongs.
 
 From local files into a directory, so that no server takes its share of the processors.
 
     python -m bench.job_workers WORKERS DIRECTORY OUT       builds the archive of a directory
+    python -m bench.job_workers task DIRECTORY OUT          so does the task
     python -m bench.job_workers work DATABASE PLACE         works until the job is done
 """
 
+import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +23,7 @@ from bench.settings import Settings
 from bench.tables import mebibytes, missing_row, ratio, seconds, table
 
 _FILE_BYTES = 32 << 20
+_NAMES = {"2": "2", "1": "1", "task": "task: zipfile to a temp file"}
 _HEADER = (
     "workers",
     "seconds",
@@ -31,16 +36,16 @@ _HEADER = (
 
 
 def measure(settings: Settings) -> Iterator[str]:
-    """Two workers beside one."""
+    """Two workers beside one, and beside the task."""
     text = _text_files(settings)
     contenders = [
         Contender(
-            name=f"{count}",
-            command=python("-m", "bench.job_workers", str(count), text.path, settings.work / "out.zip"),
+            name=name,
+            command=python("-m", "bench.job_workers", way, text.path, settings.work / "out.zip"),
             output=settings.work / "out.zip",
             directory=settings.work,
         )
-        for count in (2, 1)
+        for way, name in _NAMES.items()
     ]
     outcomes = run_in_turn(contenders, settings, text.facts)
     yield f"{text}, of text, deflated, from local files into a directory. Each worker has one slot.\n"
@@ -100,6 +105,17 @@ def _build(workers: int, source: Path, out: Path) -> None:
     assert done.state == "done", done
 
 
+def _task(source: Path, out: Path) -> None:
+    """The task, which needs no server either."""
+    with (
+        tempfile.NamedTemporaryFile(dir=".", delete=False) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for path in sorted(source.iterdir()):
+            archive.write(path, f"{source.name}/{path.name}")
+    os.replace(file.name, out)
+
+
 def _work(database: str, place: str) -> None:
     """Work until nothing is left to do."""
     import bigzip
@@ -117,6 +133,8 @@ def main() -> None:
     match sys.argv[1:]:
         case ["work", database, place]:
             _work(database, place)
+        case ["task", source, out]:
+            _task(Path(source), Path(out))
         case [workers, source, out]:
             _build(int(workers), Path(source), Path(out))
 

@@ -2,16 +2,17 @@
 
 The server is SeaweedFS on this machine, which copies by its own processors: what it copies costs less than on the way
 through a client, and not next to nothing as in a store of many machines. `jobs-network` is the same with a network of
-limited rate between the clients and the server, as workers mostly have.
+limited rate between the clients and the server, as workers mostly have; `jobs-latency` with a distance between them.
 """
 
 import json
 import statistics
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from subprocess import PIPE, run
 
@@ -20,6 +21,7 @@ from bench.children import CommandFailed
 from bench.contenders import PAUSE_SECONDS, Contender, Outcome, python
 from bench.inputs import Facts
 from bench.job_peers import download
+from bench.latency import distant
 from bench.network import NoNetwork, limit, own_network
 from bench.seaweed import Seaweed, seaweed
 from bench.servers import ServiceFailed
@@ -29,6 +31,8 @@ from bench.temp_disk import watched
 
 _MEGABITS = (600, 256)
 """A second: what the entrants of the challenge had, who streamed 15 GB in 212 s; the baseline of an AWS t3.medium."""
+_LATENCY_MILLISECONDS = 10
+"""Each way, so that every answer takes 20 more: as long as S3's first byte, or less."""
 _NAMES = {
     "job-4": "job, 4 slots",
     "job-2": "job, 2 slots",
@@ -81,7 +85,21 @@ class _Lane:
 def measure(settings: Settings) -> Iterator[str]:
     """Large objects, small ones, those of a challenge, and text."""
     yield "From a bucket of SeaweedFS on this machine into the same bucket.\n"
-    yield from _measure(_sets(settings), settings, None)
+    yield from _measure(_sets(settings), settings, lambda server: nullcontext(server.endpoint))
+
+
+def measure_latency(settings: Settings) -> Iterator[str]:
+    """Small objects, with a distance between the clients and the server."""
+    yield (
+        "From a bucket of SeaweedFS on this machine into the same bucket, through a proxy that passes on each byte "
+        f"{_LATENCY_MILLISECONDS} ms later, each way.\n"
+    )
+    sets = [objects for objects in _sets(settings) if objects.kind == "small"]
+    yield from _measure(
+        sets,
+        settings,
+        lambda server: distant(server.port, _LATENCY_MILLISECONDS, settings.work, settings.environment),
+    )
 
 
 def measure_network(settings: Settings) -> Iterator[str]:
@@ -95,9 +113,15 @@ def measure_network(settings: Settings) -> Iterator[str]:
         with own_network():
             for megabits in _MEGABITS:
                 yield f"\n{megabits:,} Mbit/s:\n"
-                yield from _measure(sets, settings, megabits)
+                yield from _measure(sets, settings, partial(_limited, megabits))
     except NoNetwork as error:
         yield f"Not measured: {error}."
+
+
+@contextmanager
+def _limited(megabits: int, server: Seaweed) -> Iterator[str]:
+    limit(server.port, megabits)
+    yield server.endpoint
 
 
 def _sets(settings: Settings) -> Sequence[_Objects]:
@@ -122,16 +146,18 @@ def _sets(settings: Settings) -> Sequence[_Objects]:
     )
 
 
-def _measure(sets: Iterable[_Objects], settings: Settings, megabits: int | None) -> Iterator[str]:
+def _measure(
+    sets: Iterable[_Objects], settings: Settings, between: Callable[[Seaweed], AbstractContextManager[str]]
+) -> Iterator[str]:
+    """`between` gives the endpoint by which the clients reach the server."""
     rows: list[list[str]] = []
     for objects in sets:
         directory = settings.cache / f"jobs-{objects.kind}-{objects.count}"
         try:
             with seaweed(directory, settings.environment) as server:
                 facts = _filled(objects, directory, server, settings)
-                if megabits is not None:
-                    limit(server.port, megabits)
-                lanes = _run_in_turn(objects, facts, server, settings)
+                with between(server) as endpoint:
+                    lanes = _run_in_turn(objects, facts, server, endpoint, settings)
         except ServiceFailed as error:
             yield f"Not measured: {error}."
             return
@@ -155,8 +181,8 @@ def _filled(objects: _Objects, directory: Path, server: Seaweed, settings: Setti
     return Facts(**json.loads(kept.read_text()))
 
 
-def _run_in_turn(objects: _Objects, facts: Facts, server: Seaweed, settings: Settings) -> list[_Lane]:
-    lanes = [_lane(way, objects, server, settings) for way in objects.ways]
+def _run_in_turn(objects: _Objects, facts: Facts, server: Seaweed, endpoint: str, settings: Settings) -> list[_Lane]:
+    lanes = [_lane(way, objects, endpoint, settings) for way in objects.ways]
     for number in range(settings.runs):
         for lane in lanes:
             if lane.outcome.problem:
@@ -167,10 +193,10 @@ def _run_in_turn(objects: _Objects, facts: Facts, server: Seaweed, settings: Set
     return lanes
 
 
-def _lane(way: str, objects: _Objects, server: Seaweed, settings: Settings) -> _Lane:
+def _lane(way: str, objects: _Objects, endpoint: str, settings: Settings) -> _Lane:
     contender = Contender(
         name=_NAMES[way],
-        command=python("-m", "bench.job_peers", way, server.endpoint, objects.kind, objects.method, f"built/{way}.zip"),
+        command=python("-m", "bench.job_peers", way, endpoint, objects.kind, objects.method, f"built/{way}.zip"),
         output=settings.work / "out.zip",
         directory=settings.work,
         module="boto3",
