@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from bigzip.render import workers
-from tests.render.small_files import children, settle
+from tests.render.small_files import children, ignore_children, settle
 
 
 @pytest.fixture
@@ -14,12 +14,17 @@ def processes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "_ROWS_FOR_PROCESSES", 2)
 
 
+@pytest.fixture(autouse=True)
+def others_ignored() -> None:
+    """Children that others started are not taken for those of the test."""
+    ignore_children()
+
+
 @pytest.fixture
 def no_child_left() -> Iterator[None]:
     """Fails a test that leaves a process that it started, be it a zombie."""
-    before = children()
     yield
-    assert children() == before
+    assert children() == set()
 
 
 @pytest.fixture

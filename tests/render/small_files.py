@@ -90,7 +90,8 @@ OUTPUTS: Final[dict[str, Callable[[Plan, Path], bytes]]] = {
 def children(process: int | str = "self") -> set[int]:
     """The processes that one of ours has started and not waited for yet.
 
-    Not what multiprocessing keeps for itself, nor the services that other tests have left running for those to come.
+    Not what multiprocessing keeps for itself, nor what was there before a test: services, or a browser, that others
+    have left running for those to come (`ignore_children`).
     """
     found: set[int] = set()
     for task in Path(f"/proc/{process}/task").iterdir():
@@ -98,10 +99,18 @@ def children(process: int | str = "self") -> set[int]:
             found.update(map(int, (task / "children").read_text().split()))
     for child in list(found):
         with suppress(FileNotFoundError):  # ended just now
-            command = Path(f"/proc/{child}/cmdline").read_bytes()
-            if any(part in command for part in (b"resource_tracker", b"bigzip.cli\0serve", b"limited_service.py")):
+            if b"resource_tracker" in Path(f"/proc/{child}/cmdline").read_bytes():
                 found.remove(child)
-    return found
+    return found - _ignored
+
+
+_ignored: set[int] = set()
+
+
+def ignore_children() -> None:
+    """Let `children` tell of none of those that there are now."""
+    _ignored.clear()
+    _ignored.update(children())
 
 
 def settle() -> None:

@@ -220,6 +220,7 @@ def test_all_can_be_done_by_the_keyboard(window: Watched) -> None:
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text("Photos 2026")
+    page.wait_for_load_state()  # what takes keys is a script
     page.keyboard.press("/")
     assert focused(window) == "Search for names in Photos 2026"
     page.keyboard.press("ArrowDown")
