@@ -30,9 +30,9 @@ from bench.tables import mebibytes, missing_row, ratio, seconds, table
 from bench.temp_disk import watched
 
 _MEGABITS = (600, 256)
-"""A second: what the entrants of the challenge had, who streamed 15 GB in 212 s; the baseline of an AWS t3.medium."""
+"""A second: what the entrants of the challenge had, who streamed 15 GB in 212 s; and less than half of that."""
 _LATENCY_MILLISECONDS = 10
-"""Each way, so that every answer takes 20 more: as long as S3's first byte, or less."""
+"""Each way, so that every answer takes 20 more."""
 _NAMES = {
     "job-4": "job, 4 slots",
     "job-2": "job, 2 slots",

@@ -1,6 +1,6 @@
 """A distance between a server and its clients, on one machine: a proxy that passes on each byte some time later.
 
-It gives what it takes: a gigabyte a second or so, and some processor time.
+It takes some processor time itself.
 
     python -m bench.latency PORT SERVER_PORT MILLISECONDS       each way
 """

@@ -1,7 +1,6 @@
 """What one pass streamed is planned by the index to the byte, so that a stream without a length can be resumed."""
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,22 +10,11 @@ from bigzip.codecs.deflate import BLOCK_SIZE
 from bigzip.survey import survey
 from tests.render.small_files import content, rewrite
 from tests.rendering import collected, rendered, rendered_part, run, zip_content
-from tests.survey.remembering import Reads, archive_of, counted, make_files
+from tests.survey.remembering import Reads, archive_of, make_files
 
 pytestmark = [pytest.mark.usefixtures("no_descriptor_left"), pytest.mark.timeout(60)]
 
 NOISE = random.Random(1).randbytes(2 * BLOCK_SIZE + 1)
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[SurveyIndex]:
-    with SurveyIndex(tmp_path / "index.sqlite") as opened:
-        yield opened
-
-
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
-    return counted(monkeypatch)
 
 
 @pytest.fixture

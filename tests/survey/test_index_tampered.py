@@ -1,6 +1,6 @@
 """An index that is wrong, for whatever reason: no wrong archive comes to its end, and the next plan is right."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from bigzip.plan.remembered import Remembered, pack_blocks, unpack_blocks
 from bigzip.render import workers
 from tests.render.small_files import OUTPUTS, content, settle
 from tests.rendering import rendered, rendered_part, zip_content
-from tests.survey.remembering import Reads, archive_of, counted, recall, row_named, tell
+from tests.survey.remembering import Reads, archive_of, recall, row_named, tell
 
 pytestmark = [pytest.mark.usefixtures("no_descriptor_left"), pytest.mark.timeout(60)]
 
@@ -26,17 +26,6 @@ def tree(tmp_path: Path) -> Path:
     for name, size in SIZES.items():
         (tree / name).write_bytes(content(size, size % 3))
     return tree
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[SurveyIndex]:
-    with SurveyIndex(tmp_path / "index.sqlite") as opened:
-        yield opened
-
-
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
-    return counted(monkeypatch)
 
 
 def blocks(size: int = 0, crc32: int = 0, at: int = -1) -> Callable[[Remembered], Remembered]:

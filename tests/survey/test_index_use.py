@@ -1,7 +1,7 @@
 """With an index, a file is read for its CRC-32 and compressed size once; plans and bytes are as without one."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -14,20 +14,9 @@ from bigzip.render import workers
 from bigzip.survey import survey
 from tests.render.small_files import OUTPUTS, grow, replace, rewrite
 from tests.rendering import rendered, rendered_part, run, zip_content
-from tests.survey.remembering import Reads, archive_of, counted, make_files, recall, row_named
+from tests.survey.remembering import Reads, archive_of, make_files, recall, row_named
 
 pytestmark = [pytest.mark.usefixtures("no_descriptor_left"), pytest.mark.timeout(60)]
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[SurveyIndex]:
-    with SurveyIndex(tmp_path / "index.sqlite") as opened:
-        yield opened
-
-
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
-    return counted(monkeypatch)
 
 
 @pytest.fixture
