@@ -48,6 +48,7 @@ BENCHES: dict[str, Callable[[Settings], Iterator[str]]] = {
     "object-store": object_store.measure,
     "jobs": jobs.measure,
     "jobs-network": jobs.measure_network,
+    "jobs-slots": jobs.measure_slots,
     "jobs-latency": jobs.measure_latency,
     "job-workers": job_workers.measure,
     "upload": upload.measure,

@@ -83,6 +83,7 @@ WAYS: dict[str, Callable[[str, str, str, str], None]] = {
     "job-1": lambda *words: _job(*words, slots=1),
     "job-2": lambda *words: _job(*words, slots=2),
     "job-4": lambda *words: _job(*words, slots=4),
+    "job-8": lambda *words: _job(*words, slots=8),
 }
 
 

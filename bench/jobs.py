@@ -2,7 +2,8 @@
 
 The server is SeaweedFS on this machine, which copies by its own processors: what it copies costs less than on the way
 through a client, and not next to nothing as in a store of many machines. `jobs-network` is the same with a network of
-limited rate between the clients and the server, as workers mostly have; `jobs-latency` with a distance between them.
+limited rate between the clients and the server, as workers mostly have; `jobs-slots` is a job over such a network, in
+more or less slots; `jobs-latency` has a distance between the clients and the server.
 """
 
 import json
@@ -11,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from subprocess import PIPE, run
@@ -34,6 +35,7 @@ _MEGABITS = (600, 256)
 _LATENCY_MILLISECONDS = 10
 """Each way, so that every answer takes 20 more."""
 _NAMES = {
+    "job-8": "job, 8 slots",
     "job-4": "job, 4 slots",
     "job-2": "job, 2 slots",
     "job-1": "job, 1 slot",
@@ -43,7 +45,7 @@ _HEADER = (
     "objects",
     "contender",
     "seconds",
-    "time, job = 1",
+    "time, first = 1",
     "CPU seconds",
     "peak MiB",
     "temp disk MiB",
@@ -104,14 +106,25 @@ def measure_latency(settings: Settings) -> Iterator[str]:
 
 def measure_network(settings: Settings) -> Iterator[str]:
     """Large objects, and those of a challenge, with a network between the clients and the server."""
+    sets = [objects for objects in _sets(settings) if objects.kind in ("large", "challenge")]
+    yield from _over_networks(sets, _MEGABITS, settings)
+
+
+def measure_slots(settings: Settings) -> Iterator[str]:
+    """The objects of a challenge, over a network, with more or less slots."""
+    ways = ("job-2", "job-4", "job-8")
+    sets = [replace(objects, ways=ways) for objects in _sets(settings) if objects.kind == "challenge"]
+    yield from _over_networks(sets, _MEGABITS[:1], settings)
+
+
+def _over_networks(sets: Sequence[_Objects], rates: Iterable[int], settings: Settings) -> Iterator[str]:
     yield (
         "From a bucket of SeaweedFS on this machine into the same bucket, over a network of so many Mbit/s to the "
         "server and as many from it, without further delay."
     )
-    sets = [objects for objects in _sets(settings) if objects.kind in ("large", "challenge")]
     try:
         with own_network():
-            for megabits in _MEGABITS:
+            for megabits in rates:
                 yield f"\n{megabits:,} Mbit/s:\n"
                 yield from _measure(sets, settings, partial(_limited, megabits))
     except NoNetwork as error:
