@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +81,7 @@ def _job(endpoint: str, prefix: str, method: str, key: str, slots: int) -> None:
 
 WAYS: dict[str, Callable[[str, str, str, str], None]] = {
     "task": _task,
-    "job-1": lambda *words: _job(*words, slots=1),
-    "job-2": lambda *words: _job(*words, slots=2),
-    "job-4": lambda *words: _job(*words, slots=4),
-    "job-8": lambda *words: _job(*words, slots=8),
+    **{f"job-{slots}": partial(_job, slots=slots) for slots in (1, 2, 4, 8)},
 }
 
 
