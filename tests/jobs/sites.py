@@ -100,7 +100,7 @@ class Site:
             keys = self.directory / "link-keys"
             lines = [f"database = {json.dumps(self.database)}", f"link_keys_file = {json.dumps(str(keys))}"]
             for store, settings in self.stores.items():
-                lines += [f"[stores.{json.dumps(store)}]", *(f"{n} = {json.dumps(v)}" for n, v in settings.items())]
+                lines += [f"[stores.{json.dumps(store)}]", *(f"{n} = {_toml(v)}" for n, v in settings.items())]
             lines += ["[jobs]", f"place = {json.dumps(self.place)}", f"lease_seconds = {self.lease_seconds}"]
             path.write_text("\n".join(lines))
         return str(path)
@@ -146,6 +146,12 @@ class Site:
         if "jobs" in vars(self):
             self.jobs._engine.dispose()
         self.connections.close()
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name} = {_toml(inner)}' for name, inner in value.items())}}}"
+    return json.dumps(value)
 
 
 def digest_of(archive: Archive) -> str:

@@ -62,7 +62,12 @@ def worker(
     config: ConfigOption = None,
     database: DatabaseOption = None,
     slots: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="How much is done at a time; by default one a processor.")
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="How much is done at a time; by default one thing a processor and, but for --celery, at least 4.",
+        ),
     ] = None,
     celery: Annotated[
         bool, typer.Option("--celery", help="Hear of jobs by Celery, from the broker that is configured.")
@@ -76,17 +81,17 @@ def worker(
         from bigzip.database.engine import open_database
         from bigzip.render.workers import available_processors
         from bigzip.server.config import settings_of
+        from bigzip.server.limits import usual_slots
         from bigzip.server.logs import configure_logs
         from bigzip.server.webhooks import make_sender
         from bigzip.server.working import make_worker, run_until_signalled
     configure_logs(log_format, quiet=True)
     settings = settings_of(configuration)
-    slots = slots or available_processors()
-    if celery:
-        _run_by_celery(settings, slots, until_idle=until_idle)
+    if celery:  # its slots are processes
+        _run_by_celery(settings, slots or available_processors(), until_idle=until_idle)
         return
     engine = open_database(settings.database, patience_seconds=_START_SECONDS)
-    worker = make_worker(settings, engine, slots=slots)
+    worker = make_worker(settings, engine, slots=slots or usual_slots())
     with make_sender(settings, engine) as sender:
         run_until_signalled(worker, until_idle=until_idle)
         if until_idle:

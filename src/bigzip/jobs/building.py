@@ -34,6 +34,11 @@ class Site:
         """The archive's own."""
         return self.uploads[-1]
 
+    @property
+    def largest_part(self) -> int:
+        """Bytes, which are in memory until they are put: what is left over of a part would be too small for one."""
+        return self.part_size + self.store.capabilities.min_part
+
 
 class PartWriter:
     """Puts bytes into an upload, in parts of one size but for the last.
@@ -69,8 +74,7 @@ class PartWriter:
         """
         self._pending.append(data)
         self.pending_size += len(data)
-        # What is left of it is large enough for a part of its own.
-        while self.pending_size >= self._site.part_size + self._site.store.capabilities.min_part:
+        while self.pending_size >= self._site.largest_part:
             self._put(self._taken(self._site.part_size))
 
     def finish(self) -> None:

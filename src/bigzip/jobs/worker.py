@@ -30,9 +30,11 @@ from bigzip.errors import (
     printable,
 )
 from bigzip.jobs.building import BundleBuilder, Site
+from bigzip.jobs.cutting import BundleKind
 from bigzip.jobs.fenced import LeaseLost
 from bigzip.jobs.finishing import Finisher
 from bigzip.jobs.leases import Lease, Leases, Stopped
+from bigzip.jobs.memory import Memory
 from bigzip.jobs.records import BuildWork, CleanupWork, FinishWork, Job, Problem, SurveyWork, Work
 from bigzip.jobs.rows import EARLIER, PLAN
 from bigzip.jobs.splitting import SetOutgrown, check_fits, members
@@ -59,6 +61,8 @@ class WorkerSettings:
 
     slots: int
     """How much it does at a time; about as many as the machine has processors, or some more."""
+    part_memory: int = 256 << 20
+    """Bytes of all parts that are being made at a time; one part may have more."""
     lease_seconds: float = 60.0
     """After which the work of a worker that says nothing any more is taken over."""
     connections: Connections | None = None
@@ -94,6 +98,7 @@ class Worker:
         """That this worker has made: each may have made something possible that was not."""
         self._leases = Leases(jobs, settings.lease_seconds, self._stopping)
         self._plans = _Plans(jobs, settings.connections)
+        self._memory = Memory(settings.part_memory)
 
     def stop(self) -> None:
         """Have `run` end soon: what is under way is given back. From any thread."""
@@ -253,8 +258,10 @@ class Worker:
 
     def _build(self, work: BuildWork, lease: Lease) -> None:
         plan, site = self._plan_and_site(work.job)
+        memory = 0 if work.bundle.kind is BundleKind.COPY else site.largest_part
         try:
-            BundleBuilder(self._jobs, plan.table, site, lease).build(work)
+            with self._memory.reserved(memory, lease.check):
+                BundleBuilder(self._jobs, plan.table, site, lease).build(work)
         except SourceMissing as error:
             self._go_on_without(error, plan, lease)
 
@@ -272,7 +279,8 @@ class Worker:
     def _finish(self, work: FinishWork, lease: Lease) -> None:
         plan, site = self._plan_and_site(work.job)
         try:
-            reopened = Finisher(self._jobs, plan, site, lease.check).finish(work)
+            with self._memory.reserved(site.largest_part, lease.check):
+                reopened = Finisher(self._jobs, plan, site, lease.check).finish(work)
         except SourceMissing as error:
             self._go_on_without(error, plan, lease)
             return

@@ -14,8 +14,7 @@ from pydantic_settings.exceptions import SettingsError
 from bigzip.database.engine import described
 from bigzip.errors import InputError, printable
 from bigzip.jobs.webhooks import WebhookSettings
-from bigzip.render.workers import available_processors
-from bigzip.server.limits import Limits
+from bigzip.server.limits import Limits, usual_slots
 from bigzip.server.links import KeyFile, LinkKeysUnreadable, parse_keys
 from bigzip.server.logs import LogFormat
 from bigzip.server.settings import DAY, SURVEY_LIMIT, Jobs, Settings, default_database, default_place
@@ -170,7 +169,7 @@ def settings_of(configuration: Configuration, roots: Sequence[str] = (), *, use_
         max_archive_seconds=configuration.max_archive_seconds,
         jobs=Jobs(
             place=_job_place(configuration),
-            slots=available_processors() if jobs.slots is None else jobs.slots,
+            slots=usual_slots() if jobs.slots is None else jobs.slots,
             lease_seconds=jobs.lease_seconds,
             seconds=jobs.seconds,
             from_bytes=jobs.from_bytes,

@@ -6,6 +6,15 @@ from typing import Final
 from bigzip.render.workers import available_processors
 
 _DEFLATING_A_PROCESSOR: Final = 32
+_LEAST_SLOTS: Final = 4
+
+
+def usual_slots() -> int:
+    """How much a worker does at a time by default: one thing a processor, and four where there are fewer.
+
+    What only passes through waits for the network most of its time, and what is compressed takes no longer with them.
+    """
+    return max(_LEAST_SLOTS, available_processors())
 
 
 def _deflating_streams() -> int:
