@@ -11,9 +11,10 @@ from sqlalchemy import Engine, Row, delete, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from bigzip.database.engine import for_reading
+from bigzip.database.ids import new_id
 from bigzip.database.schema import archives, idempotency_keys, plan_pieces
 
-_ID_BYTES: Final = 16
+_CLAIM_BYTES: Final = 16
 _DIGEST_SIZE: Final = 16
 _UNDER_WAY_SECONDS: Final = 3_600
 """A request with an idempotency key that takes longer has died."""
@@ -105,7 +106,7 @@ class ArchiveStore:
             plan: the pieces of its plan.
             key: of the request that it was made for, which leads to it from now on.
         """
-        identity = secrets.token_urlsafe(_ID_BYTES)
+        identity = new_id()
         created = int(time.time() * _MICROSECONDS)
         columns = {field: getattr(archive, field) for field in archive.__dataclass_fields__}
         with self._engine.begin() as connection:
@@ -257,7 +258,7 @@ class ArchiveStore:
         try:
             with self._engine.begin() as connection:
                 connection.execute(delete(idempotency_keys).where(mine, idempotency_keys.c.expires <= now))
-                claim = secrets.token_hex(_ID_BYTES)
+                claim = secrets.token_hex(_CLAIM_BYTES)
                 values = {"owner": owner, "key": key, "claim": claim, "expires": now + _UNDER_WAY_SECONDS}
                 connection.execute(insert(idempotency_keys).values(values))
         except IntegrityError:

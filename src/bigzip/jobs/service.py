@@ -1,7 +1,6 @@
 """What clients of jobs do: create, look, cancel, resume, fetch."""
 
 import re
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -9,6 +8,7 @@ from typing import Final
 from bigzip.archive import Archive
 from bigzip.contrib.http import content_disposition
 from bigzip.database.archives import ClaimedKey
+from bigzip.database.ids import new_id
 from bigzip.errors import InputError, LimitExceeded, printable
 from bigzip.jobs.outbox import Outbox
 from bigzip.jobs.places import Places
@@ -19,7 +19,6 @@ from bigzip.jobs.webhooks import WebhookSettings
 from bigzip.plan.partition import MAX_ARCHIVES, numbered_name
 from bigzip.sinks.parts import check_key
 
-_DIRECTORY_BYTES: Final = 12
 MAX_NAME: Final = 255
 """Characters of an archive's file name."""
 _ANY_NAME: Final = "archive.zip"
@@ -190,7 +189,7 @@ def _check_set(order: Order, key: str) -> None:
 
 def _own_key(name: str) -> str:
     """A key of a job's own, so that archives of one name are in nobody's way, and nobody guesses where they are."""
-    directory = secrets.token_urlsafe(_DIRECTORY_BYTES)
+    directory = new_id()
     key = f"{directory}/{name.replace('/', '_')}"
     try:
         check_key(key)

@@ -1,10 +1,10 @@
 """Sets of archives in a database: what workers do with them. See `bigzip.jobs.sets`."""
 
-import secrets
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import delete, insert, update
 
+from bigzip.database.ids import new_id
 from bigzip.database.schema import job_pieces, jobs
 from bigzip.jobs.clock import now
 from bigzip.jobs.fenced import FencedStore
@@ -12,8 +12,6 @@ from bigzip.jobs.records import Claim, NewJob
 from bigzip.jobs.rows import PROGRESS_SECONDS, add_event, with_skipped
 from bigzip.jobs.sets import INCOMPLETE, is_building_set, sum_up
 from bigzip.jobs.states import JobState
-
-_ID_BYTES = 16
 
 
 class SetStore(FencedStore):
@@ -39,7 +37,7 @@ class SetStore(FencedStore):
         Raises:
             LeaseLost: see the class.
         """
-        identity = secrets.token_urlsafe(_ID_BYTES)
+        identity = new_id()
         fields = {field: getattr(member, field) for field in NewJob.__dataclass_fields__}
         with self._fenced(claim) as (connection, row):
             # Behind each other, and where the set is in the order of jobs.

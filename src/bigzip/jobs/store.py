@@ -1,7 +1,6 @@
 """Jobs in a database: what clients do with them, and what everybody may look at."""
 
 import json
-import secrets
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -11,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bigzip.database.archives import ClaimedKey
 from bigzip.database.engine import for_reading
+from bigzip.database.ids import new_id
 from bigzip.database.schema import idempotency_keys, job_bundles, job_events, job_pieces, job_sections, jobs
 from bigzip.errors import InputError, printable
 from bigzip.jobs.records import Before, Bundle, Event, Job, NewJob, Section
@@ -30,7 +30,6 @@ from bigzip.jobs.sets import INCOMPLETE, cancel_members, expire_members, has_lit
 from bigzip.jobs.states import ACTIVE, JobState, before
 from bigzip.sinks.parts import Upload
 
-_ID_BYTES: Final = 16
 _MICROSECONDS: Final = 1_000_000
 _AT_ONCE: Final = 500
 _KEEP_ROWS_SECONDS: Final = 30 * 86_400
@@ -58,7 +57,7 @@ class JobStore:
             request: the pieces of what is asked for.
             key: of the request that it was made for, which leads to it from now on.
         """
-        identity = secrets.token_urlsafe(_ID_BYTES)
+        identity = new_id()
         fields = {field: getattr(job, field) for field in NewJob.__dataclass_fields__}
         created = int(time.time() * _MICROSECONDS)
         with self._engine.begin() as connection:
