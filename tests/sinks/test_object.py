@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bigzip import Archive, Connections, InputError, OutputError, OutputExists, SourceReadError
 from bigzip.codecs.deflate import BLOCK_SIZE
 from bigzip.render.steps import Draft, Overwrite
+from bigzip.sinks import background
 from bigzip.sinks import object as object_sink
 from bigzip.sinks.directory import DirectoryPartStore
 from bigzip.sinks.object import Expected, ObjectSink, new_object
@@ -420,6 +421,31 @@ def test_interruption_leaves_nothing(bucket: Bucket) -> None:
                 raise KeyboardInterrupt
         assert bucket.uploads() == []
     assert bucket.keys() == []
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+@pytest.mark.parametrize("has_started", [True, False])
+def test_interruption_while_a_thread_is_started_leaves_nothing(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, after: int, has_started: bool
+) -> None:
+    """The first thread begins the upload, the others put parts."""
+    started: list[threading.Thread] = []
+
+    class Interrupted(threading.Thread):
+        def start(self) -> None:
+            started.append(self)
+            if has_started or len(started) <= after:
+                super().start()
+            if len(started) > after:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(background, "Thread", Interrupted)
+    monkeypatch.setattr(object_sink, "_SETTLE_SECONDS", 600)  # what never began is not waited for
+    with pytest.raises(KeyboardInterrupt):
+        archive_of(bucket).write(bucket.url("x.zip"))
+    assert len(started) == after + 1
+    assert bucket.keys() == []
+    assert bucket.uploads() == []
 
 
 def test_store_that_cannot_compare_is_asked_first(server: Seaweed) -> None:

@@ -8,14 +8,16 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def in_background(act: Callable[[], T]) -> "Future[T]":
-    """Do something in a thread of its own.
+def in_background(act: Callable[[], T], future: "Future[T]") -> None:
+    """Do something in a thread of its own, unless `future`, which gets what comes of it, was cancelled before.
 
-    Not by an executor: where the network is gone, a command that was told to stop would wait minutes for its threads.
+    The future is the caller's, who knows of it also where a signal comes while the thread is started. Not by an
+    executor: where the network is gone, a command that was told to stop would wait minutes for its threads.
     """
-    future: Future[T] = Future()
 
     def run() -> None:
+        if not future.set_running_or_notify_cancel():
+            return
         try:
             result = act()
         except BaseException as error:
@@ -24,4 +26,3 @@ def in_background(act: Callable[[], T]) -> "Future[T]":
             future.set_result(result)
 
     Thread(target=run, name="bigzip put", daemon=True).start()
-    return future

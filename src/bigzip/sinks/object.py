@@ -123,7 +123,7 @@ class ObjectSink:
 
     def settle(self) -> None:
         """Wait until nothing is under way, so that nothing is put into an upload that is gone; but not for ever."""
-        wait(self._running, timeout=_SETTLE_SECONDS)
+        wait([part for part in self._running if not part.cancel()], timeout=_SETTLE_SECONDS)
 
     def _part_size(self, start: int) -> int:
         """Of the part that begins at `start`.
@@ -152,7 +152,9 @@ class ObjectSink:
             raise too_large(self._name, part.stop, limits.max_size)
         while self._running and sum(self._running.values()) + part.size > _UNDER_WAY:
             self._collect(FIRST_COMPLETED)
-        self._running[in_background(partial(part.put, self._store, self._upload))] = part.size
+        stored: Future[StoredPart] = Future()
+        self._running[stored] = part.size
+        in_background(partial(part.put, self._store, self._upload), stored)
 
     def _collect(self, until: str) -> None:
         """Wait for parts that are under way; raises what went wrong with one."""
@@ -248,9 +250,10 @@ def new_object(store: PartStore, key: str, *, name: str, overwrite: bool, expect
     check_object(store, key, name=name, overwrite=overwrite)
     job = secrets.token_hex(8)
     # Not in this thread: whoever interrupts it would leave an upload that nobody knows.
-    begun = in_background(partial(store.begin, key, job=job))
+    begun: Future[Upload] = Future()
     sink: ObjectSink | None = None
     try:
+        in_background(partial(store.begin, key, job=job), begun)
         sink = ObjectSink(store, begun.result(), name=name, job=job, expected=expected)
         yield sink
         sink.complete(overwrite=overwrite)
@@ -260,6 +263,8 @@ def new_object(store: PartStore, key: str, *, name: str, overwrite: bool, expect
 
 
 def _abort(store: PartStore, begun: "Future[Upload]", sink: ObjectSink | None, error: BaseException) -> None:
+    if begun.cancel():
+        return
     try:
         upload = begun.result(timeout=_SETTLE_SECONDS)
     except Exception:  # it is what is being raised, or the store does not answer
